@@ -1,0 +1,1 @@
+"""Raw dataset → sequences of annotated people; one file per dataset."""

@@ -1,0 +1,1 @@
+"""Pure maths on poses and depth (numpy, scipy); knows no file."""

@@ -1,0 +1,1 @@
+"""The pure-PyTorch core: columns → features → lifter → 3D poses."""

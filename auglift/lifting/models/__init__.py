@@ -1,0 +1,1 @@
+"""The lifters, one architecture per file; constructor arguments are config keys."""

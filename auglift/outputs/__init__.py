@@ -1,0 +1,1 @@
+"""What people look at or take away: overlays, viewers, TRC, BVH, reports."""

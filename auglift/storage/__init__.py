@@ -1,0 +1,1 @@
+"""What touches the disk: tables, workspace, video, BVH, the model zoo, ONNX sessions."""

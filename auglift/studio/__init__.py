@@ -1,0 +1,1 @@
+"""A capture studio in software: bodies, motions, cameras, renderer, all with known truth."""
