@@ -1,0 +1,106 @@
+"""Lifters on disk: safetensors with the `LifterSpec` inside, and the state to resume training.
+
+Nothing here unpickles freely: weights are safetensors, resume states are read weights-only.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from auglift.errors import AugliftError, BrokenFileError, MissingDataError, SchemaError
+from auglift.lifting.models import build_model
+from auglift.lifting.models.interface import LifterModel
+from auglift.lifting.spec import FeatureConfig, LifterSpec
+from auglift.storage.atomic import replacing
+
+FORMAT = "auglift-lifter"
+VERSION = 1
+
+
+def save_lifter(path: Path, model: nn.Module, spec: LifterSpec) -> None:
+    """Write weights and spec to one file, whole or not at all."""
+    weights = {
+        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+    }
+    metadata = {"format": FORMAT, "version": str(VERSION), "spec": json.dumps(asdict(spec))}
+    with replacing(path) as temporary:
+        save_file(weights, temporary, metadata=metadata)
+
+
+def load_lifter(path: Path, device: str | torch.device = "cpu") -> tuple[LifterModel, LifterSpec]:
+    """The model, in evaluation mode, and what it was trained on."""
+    metadata, weights = _read(path, device)
+    spec = _parse_spec(metadata, path)
+    model = build_model(spec.arch, **_arguments(spec.model)).to(device)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BrokenFileError(f"the weights do not fit their spec: {error}", where=path) from error
+    return model.eval(), spec
+
+
+def save_resume_state(path: Path, state: dict[str, Any]) -> None:
+    """Everything that training needs to go on as if it had not stopped."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_resume_state(path: Path) -> dict[str, Any]:
+    """Read a state written by `save_resume_state`; tensors and plain values only."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise BrokenFileError(
+            f"not a readable training state: {error}",
+            where=path,
+            hint="delete it to start from the beginning, or name another with --resume",
+        ) from error
+    return state
+
+
+def _read(path: Path, device: str | torch.device) -> tuple[dict[str, str], dict[str, Any]]:
+    if not path.is_file():
+        raise MissingDataError("no such checkpoint", where=path, hint="auglift train writes one")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise BrokenFileError(
+            f"not a readable safetensors file: {error}", where=path, hint="copy or train it again"
+        ) from error
+    return metadata, weights
+
+
+def _parse_spec(metadata: dict[str, str], path: Path) -> LifterSpec:
+    if metadata.get("format") != FORMAT:
+        raise SchemaError(
+            "safetensors, but not an auglift lifter",
+            where=path,
+            hint="auglift convert imports checkpoints of other tools",
+        )
+    if metadata["version"] != str(VERSION):
+        raise SchemaError(
+            f"a lifter file of version {metadata['version']}; this auglift reads {VERSION}",
+            where=path,
+            hint="use the auglift version that wrote it, or train again",
+        )
+    try:
+        fields = json.loads(metadata["spec"])
+        return LifterSpec(**{**fields, "features": FeatureConfig(**fields["features"])})
+    except (KeyError, TypeError, ValueError, AugliftError) as error:
+        raise SchemaError(f"its spec cannot be read: {error}", where=path) from error
+
+
+def _arguments(model: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where constructors want tuples."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()}
