@@ -5,6 +5,7 @@ Nothing here unpickles freely: weights are safetensors, resume states are read w
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from auglift.errors import AugliftError, BrokenFileError, MissingDataError, Sche
 from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.spec import FeatureConfig, LifterSpec
-from auglift.storage.atomic import replacing
+from auglift.storage.atomic import replacing, write_bytes
 
 FORMAT = "auglift-lifter"
 VERSION = 1
@@ -40,7 +41,7 @@ def load_lifter(path: Path, device: str | torch.device = "cpu") -> tuple[LifterM
     """The model, in evaluation mode, and what it was trained on."""
     metadata, weights = _read(path, device)
     spec = _parse_spec(metadata, path)
-    model = build_model(spec.arch, **_arguments(spec.model)).to(device)
+    model = build_model(spec.arch, **spec.model).to(device)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -50,8 +51,11 @@ def load_lifter(path: Path, device: str | torch.device = "cpu") -> tuple[LifterM
 
 def save_resume_state(path: Path, state: dict[str, Any]) -> None:
     """Everything that training needs to go on as if it had not stopped."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    buffer = (
+        io.BytesIO()
+    )  # torch.save refuses file names with a leading dot, as temporary ones have
+    torch.save(state, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_resume_state(path: Path) -> dict[str, Any]:
@@ -96,11 +100,11 @@ def _parse_spec(metadata: dict[str, str], path: Path) -> LifterSpec:
         )
     try:
         fields = json.loads(metadata["spec"])
-        return LifterSpec(**{**fields, "features": FeatureConfig(**fields["features"])})
+        fields["features"] = FeatureConfig(**fields["features"])
+        # JSON has lists where constructors take tuples.
+        fields["model"] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in fields["model"].items()
+        }
+        return LifterSpec(**fields)
     except (KeyError, TypeError, ValueError, AugliftError) as error:
         raise SchemaError(f"its spec cannot be read: {error}", where=path) from error
-
-
-def _arguments(model: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where constructors want tuples."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()}
