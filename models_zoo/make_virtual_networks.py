@@ -1,0 +1,347 @@
+"""Make the three networks of the virtual world: `python models_zoo/make_virtual_networks.py`.
+
+They have the true contracts of RTMDet, RTMPose and Depth Anything V2, and a few analytic operators
+inside, which read the studio's colour code (`auglift/studio/palette.py`): flesh is found by its
+(R, G), joints by the colours of their balls, depth in B. So the whole pipeline runs offline through
+real ONNX sessions, with a known truth at the end. They are good for the virtual world only.
+
+Their faults are those of real networks, on purpose: an occluded joint gets a place near its
+neighbours and a low confidence; depth bleeds across silhouettes and its scale is wrong by up to
+`SCALE_ERROR`, another amount for every picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from auglift.geometry.skeleton import COCO_17
+from auglift.studio.palette import FLESH, JOINT_CODES, LEVEL_M, NEAR_M
+
+OPSET = 17
+IR_VERSION = 8
+
+PERSON_WH = (320, 320)
+POSE_WH = (192, 256)
+SIMCC_SPLIT = 2.0
+
+# A pixel is flesh or a ball when its (R, G) is this near to the code; mixtures at edges are not.
+FLESH_TOLERANCE = 26.0
+BALL_TOLERANCE = 20.0
+
+SCALE_ERROR = 0.12
+SCALE_FREQUENCY = 1.7  # radians per level of the picture's mean red: any two pictures differ
+
+# mean and std of the contracts, in grey levels and the order of the input's channels
+RTMDET_BGR = ((103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
+RTMPOSE_RGB = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+DEPTH_ANYTHING_RGB = (
+    (0.485 * 255, 0.456 * 255, 0.406 * 255),
+    (0.229 * 255, 0.224 * 255, 0.225 * 255),
+)
+
+
+class Graph:
+    """ONNX nodes one after another; every method returns the name of its output."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: object, dtype: type = np.float32) -> str:
+        """A number or array that is part of the graph."""
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
+        """One node."""
+        output = output or f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def axes(
+        self, operator: str, x: str, axes: list[int], keep: bool = True, output: str = ""
+    ) -> str:
+        """ReduceSum takes its axes as an input, the other reductions as an attribute (opset 17)."""
+        if operator == "ReduceSum":
+            where = self.constant(axes, np.int64)
+            return self.add(operator, x, where, keepdims=int(keep), output=output)
+        return self.add(operator, x, axes=axes, keepdims=int(keep), output=output)
+
+    def save(self, path: Path, inputs: dict[str, list], outputs: dict[str, tuple]) -> None:
+        """Check the graph and write it; the same graph gives the same bytes."""
+        graph = helper.make_graph(
+            self.nodes,
+            path.stem,
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
+            [helper.make_tensor_value_info(n, kind, s) for n, (kind, s) in outputs.items()],
+            self.constants,
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="auglift"
+        )
+        model.ir_version = IR_VERSION
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def nearness(
+    graph: Graph,
+    image: str,
+    codes: list[tuple[int, int]],
+    tolerance: float,
+    statistics: tuple[tuple[float, ...], tuple[float, ...]],
+    red_first: bool,
+) -> str:
+    """(B, C, H, W): 1 where a pixel has code c exactly, falling to 0 at `tolerance` levels."""
+    mean, std = (np.array(s, np.float32) for s in statistics)
+    red, green = (0, 1) if red_first else (2, 1)
+    # levels of (R, G): x·std + mean, as a 1×1 convolution
+    weight = np.zeros((2, 3, 1, 1), np.float32)
+    weight[0, red], weight[1, green] = std[red], std[green]
+    levels = graph.add("Conv", image, graph.constant(weight), graph.constant(mean[[red, green]]))
+    # |level − code|² = |level|² − 2 code·level + |code|²
+    squared = graph.axes("ReduceSum", graph.add("Mul", levels, levels), [1])
+    table = np.array(codes, np.float32)
+    dot = graph.add(
+        "Conv", levels,
+        graph.constant(-2.0 * table[:, :, None, None]),
+        graph.constant((table**2).sum(axis=1)),
+    )  # fmt: skip
+    distance = graph.add("Div", graph.add("Add", squared, dot), graph.constant(tolerance**2))
+    return graph.add("Relu", graph.add("Sub", graph.constant(1.0), distance))
+
+
+def make_person_network(path: Path) -> None:
+    """RTMDet "end2end": one candidate box per slot of the palette, scored by its area."""
+    width, height = PERSON_WH
+    graph = Graph()
+    near = nearness(graph, "input", list(FLESH), FLESH_TOLERANCE, RTMDET_BGR, red_first=False)
+    # Edges between other colours may look like flesh for one pixel: ask the neighbourhood.
+    solid = graph.add("AveragePool", graph.add("Sign", near), kernel_shape=[3, 3], pads=[1] * 4)
+    flesh = graph.add(
+        "Mul", graph.add("Sign", near),
+        graph.add("Sign", graph.add("Relu", graph.add("Sub", solid, graph.constant(0.5)))),
+    )  # fmt: skip
+    area = graph.axes("ReduceSum", flesh, [2, 3], keep=False)
+    sides = [_extent(graph, flesh, axis, n) for axis, n in ((3, width), (2, height))]
+    score = graph.add(
+        "Clip", graph.add("Div", area, graph.constant(60.0)), graph.constant(0.0),
+        graph.constant(0.95),
+    )  # fmt: skip
+    columns = [sides[0][0], sides[1][0], sides[0][1], sides[1][1], score]
+    last = graph.constant([-1], np.int64)
+    graph.add("Concat", *(graph.add("Unsqueeze", c, last) for c in columns), axis=2, output="dets")
+    graph.constants.append(numpy_helper.from_array(np.zeros((1, len(FLESH)), np.int64), "zeros"))
+    graph.add("Identity", "zeros", output="labels")
+    graph.save(
+        path,
+        {"input": [1, 3, height, width]},
+        {
+            "dets": (TensorProto.FLOAT, [1, len(FLESH), 5]),
+            "labels": (TensorProto.INT64, [1, len(FLESH)]),
+        },
+    )
+
+
+def _extent(graph: Graph, mask: str, axis: int, size: int) -> tuple[str, str]:
+    """First and one past the last place (1, C) along an axis where `mask` (1, C, H, W) is 1."""
+    line = graph.axes("ReduceMax", mask, [5 - axis], keep=False)
+    after = graph.constant(np.arange(1, size + 1, dtype=np.float32))
+    before = graph.constant(size - np.arange(size, dtype=np.float32))
+    stop = graph.axes("ReduceMax", graph.add("Mul", line, after), [2], keep=False)
+    start = graph.axes("ReduceMax", graph.add("Mul", line, before), [2], keep=False)
+    return graph.add("Sub", graph.constant(float(size)), start), stop
+
+
+# Radii of the balls in crop pixels for a person who fills the padded box: what a joint that is
+# wholly visible shows at least.
+FULL_BALL_PX = {
+    "nose": 2.3, "eye": 2.3, "ear": 3.0, "shoulder": 5.5, "elbow": 5.5, "wrist": 4.5, "hip": 5.5,
+    "knee": 7.5, "ankle": 5.0,
+}  # fmt: skip
+COARSE_PX = 8
+WINDOW_PX = 10.0
+SEEN_SHARE = 0.7
+
+
+def make_pose_network(path: Path) -> None:
+    """RTMPose: the centroid of each ball, and how much of the ball is to be seen."""
+    width, height = POSE_WH
+    graph = Graph()
+    codes = [JOINT_CODES[joint] for joint in COCO_17.joints]
+    near = nearness(graph, "input", codes, BALL_TOLERANCE, RTMPOSE_RGB, red_first=True)
+    x, y = _densest_place(graph, near)
+    for _ in range(3):  # mean shift from the densest cell to the ball's own centroid
+        x, y, mass = _windowed_centroid(graph, near, x, y)
+    x, y = _beside_neighbours(graph, x, y, mass)
+    expected = [np.pi * FULL_BALL_PX[j.split("_")[-1]] ** 2 for j in COCO_17.joints]
+    seen = graph.add(
+        "Div", mass, graph.constant(SEEN_SHARE * np.array(expected, np.float32)[:, None])
+    )
+    confidence = graph.add("Clip", seen, graph.constant(0.02), graph.constant(0.95))
+    _simcc(graph, x, confidence, width, "simcc_x")
+    _simcc(graph, y, confidence, height, "simcc_y")
+    n_joints = len(codes)
+    graph.save(
+        path,
+        {"input": ["batch", 3, height, width]},
+        {
+            "simcc_x": (TensorProto.FLOAT, ["batch", n_joints, int(width * SIMCC_SPLIT)]),
+            "simcc_y": (TensorProto.FLOAT, ["batch", n_joints, int(height * SIMCC_SPLIT)]),
+        },
+    )
+
+
+def _densest_place(graph: Graph, near: str) -> tuple[str, str]:
+    """(B, K, 1): the middle of the coarse cell that shows most of each ball."""
+    width, height = (n // COARSE_PX for n in POSE_WH)
+    cells = graph.add("AveragePool", near, kernel_shape=[COARSE_PX] * 2, strides=[COARSE_PX] * 2)
+    flat = graph.add("Reshape", cells, graph.constant([0, 0, width * height], np.int64))
+    best = graph.add("ArgMax", flat, axis=2, keepdims=1)
+    rows = graph.add("Div", best, graph.constant(width, np.int64))
+    columns = graph.add("Sub", best, graph.add("Mul", rows, graph.constant(width, np.int64)))
+    return tuple(
+        graph.add(
+            "Add",
+            graph.add("Mul", graph.add("Cast", n, to=TensorProto.FLOAT),
+                      graph.constant(float(COARSE_PX))),
+            graph.constant((COARSE_PX - 1) / 2.0),
+        )
+        for n in (columns, rows)
+    )  # fmt: skip
+
+
+def _windowed_centroid(graph: Graph, near: str, x: str, y: str) -> tuple[str, str, str]:
+    """Centroid and mass (B, K, 1) of `near` within a Gaussian window around (x, y)."""
+    width, height = POSE_WH
+    over_x, over_y = (
+        _window(graph, place, size) for place, size in ((x, width), (y, height))
+    )  # (B, K, W), (B, K, H)
+    last, before_last = graph.constant([-1], np.int64), graph.constant([2], np.int64)
+    weighted = graph.add("Mul", near, graph.add("Unsqueeze", over_x, before_last))
+    weighted = graph.add("Mul", weighted, graph.add("Unsqueeze", over_y, last))
+    along_x = graph.axes("ReduceSum", weighted, [2], keep=False)  # (B, K, W)
+    along_y = graph.axes("ReduceSum", weighted, [3], keep=False)  # (B, K, H)
+    mass = graph.axes("ReduceSum", along_x, [2])
+    safe = graph.add("Add", mass, graph.constant(1e-6))
+    new_x, new_y = (
+        graph.add(
+            "Div",
+            graph.axes(
+                "ReduceSum",
+                graph.add("Mul", line, graph.constant(np.arange(size, dtype=np.float32))),
+                [2],
+            ),
+            safe,
+        )
+        for line, size in ((along_x, width), (along_y, height))
+    )
+    return new_x, new_y, mass
+
+
+def _window(graph: Graph, place: str, size: int) -> str:
+    offset = graph.add("Sub", graph.constant(np.arange(size, dtype=np.float32)), place)
+    squared = graph.add("Mul", offset, offset)
+    return graph.add("Exp", graph.add("Mul", squared, graph.constant(-0.5 / WINDOW_PX**2)))
+
+
+def _beside_neighbours(graph: Graph, x: str, y: str, mass: str) -> tuple[str, str]:
+    """A joint that shows next to nothing is guessed to be where its neighbours are."""
+    near_kin = graph.constant(_kinship())
+    few = graph.constant(2.0)  # pixels: below this the neighbours decide
+    known = graph.add("Add", graph.add("MatMul", near_kin, mass), graph.constant(1e-6))
+    total = graph.add("Add", mass, few)
+    moved = []
+    for place in (x, y):
+        own = graph.add("Mul", mass, place)
+        kin = graph.add("Div", graph.add("MatMul", near_kin, own), known)
+        sum_ = graph.add("Add", own, graph.add("Mul", few, kin))
+        moved.append(graph.add("Div", sum_, total))
+    return moved[0], moved[1]
+
+
+def _kinship() -> np.ndarray:
+    """(K, K): how much joint j says of an unseen joint k, falling with the bones between them."""
+    n = COCO_17.n_joints
+    distance = np.full((n, n), np.inf)
+    np.fill_diagonal(distance, 0.0)
+    for parent, child in COCO_17.bones:
+        distance[parent, child] = distance[child, parent] = 1.0
+    for k in range(n):  # Floyd and Warshall
+        distance = np.minimum(distance, distance[:, k : k + 1] + distance[k : k + 1])
+    kinship = np.exp(-2.0 * distance)
+    np.fill_diagonal(kinship, 0.0)
+    return kinship.astype(np.float32)
+
+
+def _simcc(graph: Graph, place: str, confidence: str, size: int, output: str) -> None:
+    """A bump of height `confidence` whose bin of maximum is the one nearest to `place`."""
+    bins = graph.constant(np.arange(int(size * SIMCC_SPLIT), dtype=np.float32) / SIMCC_SPLIT)
+    offset = graph.add("Sub", bins, place)
+    bump = graph.add(
+        "Exp", graph.add("Mul", graph.add("Mul", offset, offset), graph.constant(-0.5 / 3.0**2))
+    )
+    # The bin nearest to the place lies up to a quarter pixel off the bump's top.
+    top = graph.axes("ReduceMax", bump, [2])
+    graph.add("Mul", graph.add("Div", bump, top), confidence, output=output)
+
+
+def make_depth_network(path: Path) -> None:
+    """Depth Anything V2 metric: B as metres, blurred, with a scale error of the picture's own."""
+    graph = Graph()
+    mean, std = (np.array(s, np.float32) for s in DEPTH_ANYTHING_RGB)
+    weight = np.zeros((1, 3, 1, 1), np.float32)
+    weight[0, 2] = std[2] * LEVEL_M
+    metres = graph.add(
+        "Conv", "image", graph.constant(weight), graph.constant([mean[2] * LEVEL_M + NEAR_M])
+    )
+    blurred = graph.add(
+        "AveragePool", metres, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=0
+    )
+    scaled = graph.add("Mul", blurred, _scale_error(graph, float(mean[0]), float(std[0])))
+    graph.add("Squeeze", scaled, graph.constant([1], np.int64), output="depth")
+    graph.save(
+        path,
+        {"image": ["batch", 3, "height", "width"]},
+        {"depth": (TensorProto.FLOAT, ["batch", "height", "width"])},
+    )
+
+
+def _scale_error(graph: Graph, mean: float, std: float) -> str:
+    """1 + SCALE_ERROR · sin(SCALE_FREQUENCY · mean red level): (B, 1, 1, 1)."""
+    red = graph.add(
+        "Gather", graph.axes("ReduceMean", "image", [2, 3]), graph.constant([0], np.int64), axis=1
+    )
+    level = graph.add("Add", graph.add("Mul", red, graph.constant(std)), graph.constant(mean))
+    wave = graph.add("Sin", graph.add("Mul", level, graph.constant(SCALE_FREQUENCY)))
+    return graph.add(
+        "Add", graph.add("Mul", wave, graph.constant(SCALE_ERROR)), graph.constant(1.0)
+    )
+
+
+MAKERS = {
+    "virtual_person.onnx": make_person_network,
+    "virtual_pose.onnx": make_pose_network,
+    "virtual_depth.onnx": make_depth_network,
+}
+
+
+def main() -> None:
+    """Write all three networks into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent / "virtual")
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in MAKERS.items():
+        make(folder / name)
+        print(f"{folder / name}: {(folder / name).stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
