@@ -126,12 +126,12 @@ def make_person_network(path: Path) -> None:
     solid = graph.add("AveragePool", graph.add("Sign", near), kernel_shape=[3, 3], pads=[1] * 4)
     flesh = graph.add(
         "Mul", graph.add("Sign", near),
-        graph.add("Sign", graph.add("Relu", graph.add("Sub", solid, graph.constant(0.5)))),
+        graph.add("Sign", graph.add("Relu", graph.add("Sub", solid, graph.constant(0.3)))),
     )  # fmt: skip
     area = graph.axes("ReduceSum", flesh, [2, 3], keep=False)
     sides = [_extent(graph, flesh, axis, n) for axis, n in ((3, width), (2, height))]
     score = graph.add(
-        "Clip", graph.add("Div", area, graph.constant(60.0)), graph.constant(0.0),
+        "Clip", graph.add("Div", area, graph.constant(300.0)), graph.constant(0.0),
         graph.constant(0.95),
     )  # fmt: skip
     columns = [sides[0][0], sides[1][0], sides[0][1], sides[1][1], score]
@@ -252,16 +252,18 @@ def _window(graph: Graph, place: str, size: int) -> str:
 
 
 def _beside_neighbours(graph: Graph, x: str, y: str, mass: str) -> tuple[str, str]:
-    """A joint that shows next to nothing is guessed to be where its neighbours are."""
+    """A joint that shows less than a pixel or so is guessed to be where its neighbours are."""
     near_kin = graph.constant(_kinship())
-    few = graph.constant(2.0)  # pixels: below this the neighbours decide
     known = graph.add("Add", graph.add("MatMul", near_kin, mass), graph.constant(1e-6))
-    total = graph.add("Add", mass, few)
+    # Squared, so that the neighbours do not pull at a small but well visible joint.
+    own_weight = graph.add("Mul", mass, mass)
+    kin_weight = graph.constant(0.25)
+    total = graph.add("Add", own_weight, kin_weight)
     moved = []
     for place in (x, y):
-        own = graph.add("Mul", mass, place)
-        kin = graph.add("Div", graph.add("MatMul", near_kin, own), known)
-        sum_ = graph.add("Add", own, graph.add("Mul", few, kin))
+        own = graph.add("Mul", own_weight, place)
+        kin = graph.add("Div", graph.add("MatMul", near_kin, graph.add("Mul", mass, place)), known)
+        sum_ = graph.add("Add", own, graph.add("Mul", kin_weight, kin))
         moved.append(graph.add("Div", sum_, total))
     return moved[0], moved[1]
 

@@ -1,0 +1,154 @@
+"""An open ONNX model: knows what really runs it, checks what it is fed, answers by name.
+
+In:  an ONNX file, a device name, a number of threads; then arrays by input name.
+Out: arrays by output name.
+
+Sessions are made in `onnx_providers.py` and used here; no other module touches ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from auglift.errors import ModelError
+from auglift.storage.fetch import file_sha256
+from auglift.storage.onnx_providers import create_session, first_line
+
+logger = logging.getLogger(__name__)
+
+Array = npt.NDArray[Any]
+Shape = Sequence[int | None]
+
+_DTYPES: dict[str, type[np.generic]] = {
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+
+class TensorSpec(NamedTuple):
+    """What a model declares of an input or output; None is a size that may vary."""
+
+    shape: tuple[int | None, ...]
+    dtype: np.dtype[Any]
+
+
+class OnnxModel:
+    """An open model. `providers` are those that bound, the one that computes first."""
+
+    def __init__(self, session: Any, path: Path) -> None:
+        self.path = path
+        self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.inputs = {node.name: _spec(node, path) for node in session.get_inputs()}
+        self.outputs = {node.name: _spec(node, path) for node in session.get_outputs()}
+        self._session = session
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the model file, in hex."""
+        return file_sha256(self.path)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs, for inputs whose types, ranks and fixed sizes are the model's."""
+        self._check(feeds)
+        names = list(self.outputs)
+        try:
+            values = self._session.run(names, dict(feeds))
+        except Exception as error:  # ONNX Runtime's errors have no common class
+            shapes = ", ".join(f"{name} {_text(feed.shape)}" for name, feed in feeds.items())
+            raise ModelError(
+                f"the model failed on {shapes}: {first_line(error)}",
+                where=self.path,
+                hint="out of memory wants a smaller batch; an export with NMS inside a batch of 1",
+            ) from error
+        return dict(zip(names, values, strict=True))
+
+    def _check(self, feeds: Mapping[str, Array]) -> None:
+        if feeds.keys() != self.inputs.keys():
+            raise ModelError(
+                f"the model takes {', '.join(self.inputs)} but was fed "
+                f"{', '.join(feeds) or 'nothing'}",
+                where=self.path,
+            )
+        for name, spec in self.inputs.items():
+            feed = feeds[name]
+            if feed.dtype != spec.dtype :
+                raise ModelError(
+                    f"input '{name}' is {spec.dtype} {_text(spec.shape)} "
+                    f"but was fed {feed.dtype} {_text(feed.shape)}",
+                    where=self.path,
+                )
+
+
+def open_model(path: Path, device: str = "auto", threads: int | None = None) -> OnnxModel:
+    """Open an ONNX file on `device`: auto, cpu, cuda, cuda:1, tensorrt, coreml.
+
+    A device that does not bind is a `DeviceError`, except that `auto` settles for the CPU.
+    `threads` (of operators on the CPU) is by default as many as this process may use.
+    """
+    if not path.is_file():
+        raise ModelError(
+            "there is no such model file", where=path, hint="give the path of an .onnx file"
+        )
+    if path.stat().st_size == 0:
+        raise ModelError("the model file is empty", where=path, hint="fetch the file again")
+    model = OnnxModel(create_session(path, device, threads), path)
+    logger.info("%s runs on %s", path.name, model.providers[0])
+    return model
+
+
+def require_contract(
+    model: OnnxModel, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
+) -> None:
+    """Refuse a model without these inputs and outputs: their names, ranks and fixed sizes.
+
+    None, here or in the model, is a size that may vary. Further outputs are welcome; a further
+    input is not, as nobody would feed it.
+    """
+    faults = [f"it has an input '{name}'" for name in model.inputs if name not in inputs]
+    for kind, wanted, found in (
+        ("input", inputs, model.inputs),
+        ("output", outputs, model.outputs),
+    ):
+        for name, shape in wanted.items():
+            if name not in found:
+                faults.append(f"it has no {kind} '{name}', only {', '.join(found)}")
+            elif not _fits(shape, found[name].shape):
+                faults.append(
+                    f"its {kind} '{name}' is {_text(found[name].shape)}, not {_text(shape)}"
+                )
+    if faults:
+        raise ModelError(
+            f"the model follows another contract: {'; '.join(faults)}",
+            where=model.path,
+            hint="take a model whose card in models_zoo/ is of the kind that this stage needs",
+        )
+
+
+def _spec(node: Any, path: Path) -> TensorSpec:
+    if node.type not in _DTYPES:
+        raise ModelError(f"'{node.name}' is a {node.type}, which no stage can use", where=path)
+    shape = tuple(size if isinstance(size, int) and size >= 0 else None for size in node.shape)
+    return TensorSpec(shape, np.dtype(_DTYPES[node.type]))
+
+
+def _fits(shape: Shape, other: Shape) -> bool:
+    return len(shape) == len(other) and all(
+        a is None or b is None or a == b for a, b in zip(shape, other, strict=True)
+    )
+
+
+def _text(shape: Shape) -> str:
+    return "×".join("any" if size is None else str(size) for size in shape) or "scalar"

@@ -1,0 +1,176 @@
+"""A video's decoded frames in order, up to the first damage (what PyAV alone does not promise).
+
+`whole_frames(path, threads)` yields PyAV frames in presentation order and raises `Damage` where
+the file stops being whole. Every frame before the damage is delivered, none after it, whatever the
+number of threads; only a few that wait in the decoder's reordering buffer may be held back,
+because nobody can tell that none is missing between them.
+
+Damage is: a packet that is incomplete (cut-off files) or cannot be decoded, a picture in which the
+decoder had to invent parts, a Matroska file that ends before the length that it states.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from auglift.errors import BrokenFileError, MissingDataError
+
+# FFmpeg opens these as videos: lists of other files (a live one never ends) and text as ANSI art.
+_NOT_VIDEOS = frozenset({"hls", "dash", "concat", "tty"})
+
+
+class Damage(Exception):
+    """From here on the file cannot be trusted; the message says why."""
+
+
+def whole_frames(path: Path, threads: int | None = None) -> Iterator[Any]:
+    """Yield the PyAV frames of `path` in presentation order; raise `Damage` at the first loss."""
+    n_frames = 0
+    try:
+        for frame in _unless_corrupt(_decode(path, threads)):
+            yield frame
+            n_frames += 1
+    except Damage:
+        # Several threads report damage some frames late, and how late depends on their number.
+        # Reading once more with one thread finds the same end on every machine.
+        yield from itertools.islice(_unless_corrupt(_decode(path, 1)), n_frames, None)
+
+
+@contextmanager
+def opened(path: Path, threads: int | None = None) -> Iterator[tuple[Any, Any]]:
+    """Open `path`; yield PyAV's container and the video stream, ready to decode."""
+    container = _open(path)
+    try:
+        stream = _video_stream(path, container)
+        stream.thread_type = "NONE" if threads == 1 else "AUTO"
+        stream.codec_context.thread_count = threads or 0  # 0: FFmpeg asks for the usable CPUs
+        yield container, stream
+    finally:
+        container.close()
+
+
+def _open(path: Path) -> Any:
+    try:
+        # Absolute, or FFmpeg takes `a:b.mp4` for a protocol.
+        container = av.open(str(path.absolute()), metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise MissingDataError("no such video", where=path) from error
+    except (FFmpegError, OSError) as error:
+        raise _cannot_open(path, error) from error
+    if container.format.name in _NOT_VIDEOS:
+        container.close()
+        raise BrokenFileError(f"not a video but '{container.format.name}'", where=path)
+    return container
+
+
+def _cannot_open(path: Path, error: Exception) -> BrokenFileError:
+    if path.is_dir():
+        return BrokenFileError("a folder, not a video", where=path)
+    if path.stat().st_size == 0:
+        return BrokenFileError("the video is empty (0 bytes)", where=path)
+    reason = getattr(error, "strerror", None) or str(error)
+    return BrokenFileError(
+        f"not a video, or its header is lost: {reason}",
+        where=path,
+        hint="copy the file again; an MP4 whose recording broke off has no header",
+    )
+
+
+def _video_stream(path: Path, container: Any) -> Any:
+    for stream in container.streams.video:
+        if stream.disposition & Disposition.attached_pic:
+            continue  # the cover of a music file
+        if stream.codec_context is None:
+            raise BrokenFileError("no decoder for this video's codec", where=path)
+        return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise BrokenFileError(f"no video in this file, only {kinds}", where=path)
+
+
+def _unless_corrupt(frames: Iterator[Any]) -> Iterator[Any]:
+    for frame in frames:
+        if frame.is_corrupt:
+            raise Damage("a picture is damaged")
+        yield frame
+
+
+def _decode(path: Path, threads: int | None) -> Iterator[Any]:
+    with opened(path, threads) as (container, stream):
+        last_dts: int | None = None
+        waiting: list[int] = []  # pts of the packets whose frames are yet to come
+        try:
+            for packet in _packets(container, stream):
+                waiting += [] if packet.pts is None else [packet.pts]
+                for frame in packet.decode():
+                    waiting = [pts for pts in waiting if frame.pts is None or pts > frame.pts]
+                    yield frame
+                last_dts = packet.dts
+            last_frames = stream.decode(None)
+        except (Damage, FFmpegError) as error:
+            if threads == 1:
+                yield from _surely_next(stream, last_dts)
+            if isinstance(error, Damage):
+                raise
+            raise Damage(f"cannot be decoded ({error.strerror})") from error
+        if threads != 1 and not set(waiting) <= {frame.pts for frame in last_frames}:
+            # Several threads lose what goes wrong at the end; some formats merely hide frames.
+            raise Damage("the last frames do not all come out")
+        yield from last_frames
+
+
+def _surely_next(stream: Any, last_dts: int | None) -> list[Any]:
+    """What waits in the decoder and precedes all that is lost.
+
+    A packet is shown no sooner than it is decoded (pts ≥ dts), and those that are lost would have
+    been decoded after `last_dts`: frames up to that time are complete.
+    """
+    try:
+        waiting = stream.decode(None)
+    except FFmpegError:
+        return []
+    if last_dts is None:
+        return []
+    return [frame for frame in waiting if frame.pts is not None and frame.pts <= last_dts]
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's packets. The other streams are read too: the cut may go through a sound."""
+    end_s = 0.0
+    for packet in container.demux():
+        if packet.is_corrupt:
+            raise Damage("the file is cut off or damaged")
+        if packet.stream.index != stream.index or packet.size == 0:
+            continue  # size 0: a frame that AVI dropped, or PyAV's mark of the end
+        if packet.pts is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        yield packet
+    stated_s = _stated_end_s(container, stream)
+    # Muxers disagree by a frame on where a video ends.
+    tolerance_s = 1.5 / float(stream.average_rate or 10)
+    if stated_s is not None and end_s < stated_s - tolerance_s:
+        raise Damage(f"the file ends at {end_s:.2f} s of {stated_s:.2f} s")
+
+
+def _stated_end_s(container: Any, stream: Any) -> float | None:
+    """Where AVI and Matroska files say that the video ends; other demuxers report a cut."""
+    if container.format.name == "avi" and stream.average_rate:
+        return float(stream.frames / stream.average_rate)
+    if "matroska" not in container.format.name:
+        return None
+    # FFmpeg and mkvmerge state it per stream; the container's length may be the sound's.
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    if tag:
+        hours, minutes, seconds = map(float, tag.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    if len(container.streams) == 1 and container.duration is not None:
+        return float(container.duration / av.time_base)
+    return None
