@@ -122,7 +122,7 @@ def _check_python() -> Check:
 
 
 def _check_onnxruntime() -> Check:
-    from auglift.storage.onnx_session import onnxruntime_distributions
+    from auglift.storage.onnx_providers import onnxruntime_distributions
 
     wanted = "onnxruntime-gpu" if _gpu_wheel_exists() else "onnxruntime"
     return _check_one_wheel("ONNX Runtime", onnxruntime_distributions(), wanted)
@@ -169,7 +169,7 @@ def _check_devices(wanted: str) -> Iterator[Check]:
 
 def _check_cuda(wanted: str, torch_has_cuda: bool) -> Iterator[Check]:
     """CUDA must bind in both libraries; where nobody asked for it, its absence is a note."""
-    from auglift.storage.onnx_session import try_cuda
+    from auglift.storage.onnx_providers import try_cuda
 
     asked = wanted.startswith("cuda")
     absent: Status = "broken" if asked else "note"

@@ -39,7 +39,7 @@ AUC_THRESHOLDS_M = np.linspace(0.0, 0.15, 31)
 """MPI-INF-3DHP's: 0, 5, … 150 mm. No error is below 0, so a perfect pose scores 30/31."""
 
 _CHUNK = 4096
-"""Poses aligned at once: bounds the memory, and keeps the work near the processor's cache."""
+"""Poses aligned at once, so that memory does not grow with their number."""
 
 
 def joint_errors(

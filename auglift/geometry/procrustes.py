@@ -28,14 +28,12 @@ Alignment = Callable[[FloatArray, FloatArray, BoolArray, Skeleton], Pair]
 MIN_JOINTS = 3
 """Two points are matched exactly by a similarity, whatever they are: nothing is measured."""
 
-_ROUNDING = 1e-24
-"""A pose whose squared size is smaller beside its squared distance is a point, but for rounding."""
-
 
 def seen_joints(truth: FloatArray, mask: BoolArray | None = None) -> BoolArray:
     """The joints (..., J) that can be measured: finite in `truth` (..., J, 3), and in the mask."""
-    finite = np.isfinite(truth).all(axis=-1)
-    return np.asarray(finite if mask is None else finite & mask)
+    x, y, z = np.moveaxis(np.isfinite(truth), -1, 0)  # several times as fast as .all(axis=-1)
+    finite: BoolArray = x & y & z
+    return finite if mask is None else finite & mask
 
 
 def check_joints(points: FloatArray, skeleton: Skeleton) -> None:
@@ -77,9 +75,10 @@ def best_factor(predicted: FloatArray, truth: FloatArray) -> FloatArray:
 
 
 def scaled(points: FloatArray, factor: FloatArray) -> FloatArray:
-    """Poses (..., J, 3) times their factor (..., 1, 1), in float64."""
+    """Poses (..., J, 3) times their factor (..., 1, 1)."""
     with np.errstate(invalid="ignore"):  # 0 · ∞ in a joint that does not count
-        return np.asarray(points, np.float64) * factor
+        product: FloatArray = points * factor
+    return product
 
 
 def align_procrustes(
@@ -99,8 +98,7 @@ def align_procrustes(
     target, target_centre = _centred(truth, seen)
     rotation, stretch = _best_rotation(np.swapaxes(moved, -1, -2) @ target)
     size = np.einsum("...ji,...ji->...", moved, moved)
-    distance = np.einsum("...ji,...ji->...", centre, centre)
-    scale = np.divide(stretch, size, out=np.zeros_like(size), where=size > _ROUNDING * distance)
+    scale = np.divide(stretch, size, out=np.zeros_like(size), where=size > 0)
     similarity = np.where(fits, scale, np.nan)[..., None, None] * rotation
     everywhere = np.where(known[..., None], predicted, np.nan)
     return (everywhere - centre) @ similarity + target_centre

@@ -7,7 +7,8 @@ Out: values (T, ...) float64 at the same times.
 Every coordinate is smoothed by itself, and each run between two gaps by itself: nothing is carried
 across a gap, and NaN stays NaN. A gap is a NaN, or a step of time much longer than the others.
 Filters that need even steps are given a fine enough even grid, and read back at the true times.
-Constants and straight lines pass unchanged, ends included (One-Euro lags behind a line).
+Constants and straight lines pass unchanged, ends included. One-Euro, which is made for streams,
+differs: it lags behind a line, and steps over gaps.
 """
 
 from __future__ import annotations
@@ -123,8 +124,9 @@ class OneEuro:
     """The 1 € filter (Casiez et al. 2012) for streams: one value in, one value out, no future.
 
     The faster a coordinate moves, the higher its cut-off: min_cutoff_hz + beta·speed. So the right
-    `beta` depends on the unit; the default is for metres. Values may have any shape, the same at
-    each call; a NaN gives NaN and is stepped over.
+    `beta` depends on the unit; the default is for metres (the least error on motion capture with
+    2 cm of noise). Values may have any shape, the same at each call; a NaN gives NaN and is
+    stepped over.
     """
 
     def __init__(

@@ -136,8 +136,8 @@ def write_bvh(path: Path, bvh: Bvh, unit_m: float = 0.01) -> None:
         offset = tuple(bvh.offsets_m[i_joint] / unit_m)
         nodes.append(Node(_name(bvh.joints[i_joint]), parent, False, offset, channels))
         columns.append(_encode(bvh, i_joint, channels, unit_m))
-        for parent, end_offset_m in zip(bvh.end_parents, bvh.end_offsets_m, strict=True):
-            if parent == i_joint:
+        for carrier, end_offset_m in zip(bvh.end_parents, bvh.end_offsets_m, strict=True):
+            if carrier == i_joint:
                 nodes.append(Node("", node_of[i_joint], True, tuple(end_offset_m / unit_m)))
     motion = np.concatenate(columns, axis=1)
     write_text(path, bvh_text.render(nodes, bvh.frame_time_s, motion))
@@ -186,8 +186,8 @@ def _encode(bvh: Bvh, i_joint: int, channels: tuple[str, ...], unit_m: float) ->
         with warnings.catch_warnings():
             # At gimbal lock one of many equal triples is taken, which is all we need.
             warnings.filterwarnings("ignore", "Gimbal lock")
-            angles = Rotation.from_matrix(rotations).as_euler(order, degrees=True)
-        values[:, turning] = angles
+            turns: Any = Rotation.from_matrix(rotations)
+            values[:, turning] = turns.as_euler(order, degrees=True)
     lost_m = np.abs(positions_m - bvh.offsets_m[i_joint])[:, fixed]
     if np.any(lost_m > 1e-6) or (not order and np.any(np.abs(rotations - np.eye(3)) > 1e-6)):
         raise DataError(f"joint '{bvh.joints[i_joint]}' moves, but has no channels for it")

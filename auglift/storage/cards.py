@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -70,6 +70,9 @@ class Card:
 
     member: str | None = None
     """File name inside the zip."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the class in `auglift.detection` that runs it, such as `kind: relative`."""
 
     recipe: str = ""
     """How it was trained or made: a recipe's name or a command."""
@@ -122,9 +125,10 @@ def _read_keys(
         if key not in readers:
             unknown = unknown_name("key", str(key), readers)
             raise ValueError(f"{unknown.what}: {unknown.hint}")
-    for field in fields(kind):
-        if field.name not in tree and field.default is MISSING:
-            raise ValueError(f"'{field.name}' is missing")
+    for f in fields(kind):
+        required = f.default is MISSING and f.default_factory is MISSING
+        if f.name not in tree and required:
+            raise ValueError(f"'{f.name}' is missing")
     values = {}
     for key, value in tree.items():
         try:
@@ -186,6 +190,12 @@ def _shape(value: object) -> Shape:
     return tuple(value)
 
 
+def _options(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{value!r} does not map names to values")
+    return value
+
+
 def _size(value: object) -> tuple[int, int]:
     match _shape(value):
         case (int(width), int(height)):
@@ -210,6 +220,7 @@ _CARD_KEYS: dict[str, Callable[[Any], Any]] = {
     "description": _text,
     "urls": _texts,
     "member": _text,
+    "options": _options,
     "recipe": _text,
     "score": _text,
     "notes": _text,

@@ -48,8 +48,8 @@ def fetch(card: Card, path: Path) -> None:
             os.replace(file, path)
             sync(path.parent)
             return
-        except ModelError as error:
-            faults.append(f"{url}: {error.what}")
+        except (ModelError, OSError) as error:  # all errors of requests are OSErrors
+            faults.append(f"{url}: {error.what if isinstance(error, ModelError) else error}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     raise ModelError(
@@ -73,7 +73,7 @@ def extract_member(archive: Path, member: str, target: Path) -> Path:
             # zipfile stops at the size that was declared, and then checks the CRC.
             with zip_file.open(info) as source, target.open("wb") as file:
                 shutil.copyfileobj(source, file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ModelError(f"the archive is broken: {error}", where=archive) from error
     return target
 
@@ -98,11 +98,8 @@ def _download(card: Card, url: str, folder: Path) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # the announcement says it all
-    try:
-        downloader = pooch.HTTPDownloader(progressbar=_Announcement(card, url))
-        pooch.retrieve(url, known_hash=None, fname="download", path=folder, downloader=downloader)
-    except (OSError, ValueError) as error:  # all of requests' errors are OSErrors
-        raise ModelError(str(error), where=url) from error
+    downloader = pooch.HTTPDownloader(progressbar=_Announcement(card, url))
+    pooch.retrieve(url, known_hash=None, fname="download", path=folder, downloader=downloader)
     return folder / "download"
 
 

@@ -186,7 +186,6 @@ def _create_bound(model: Path | bytes, kind: str, index: int, threads: int) -> A
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4
     # Several workers share the cores: a thread that spins while it waits takes them from others.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -84,7 +84,7 @@ class OnnxModel:
             )
         for name, spec in self.inputs.items():
             feed = feeds[name]
-            if feed.dtype != spec.dtype :
+            if feed.dtype != spec.dtype or not _fits(feed.shape, spec.shape):
                 raise ModelError(
                     f"input '{name}' is {spec.dtype} {_text(spec.shape)} "
                     f"but was fed {feed.dtype} {_text(feed.shape)}",
@@ -140,7 +140,7 @@ def require_contract(
 def _spec(node: Any, path: Path) -> TensorSpec:
     if node.type not in _DTYPES:
         raise ModelError(f"'{node.name}' is a {node.type}, which no stage can use", where=path)
-    shape = tuple(size if isinstance(size, int) and size >= 0 else None for size in node.shape)
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     return TensorSpec(shape, np.dtype(_DTYPES[node.type]))
 
 

@@ -78,9 +78,6 @@ FIXED_SIZES = {
 }
 """How long the dimensions are that every table shares; `joint`, `keypoint`, `feature` vary."""
 
-DISTORTIONS = ("none", "h36m", "opencv")
-"""What the last five intrinsics mean; `geometry/camera.py` holds the formulas."""
-
 # Pixels and metres are float32: a ten-thousandth of a pixel, a micrometre. Cameras and times are
 # float64: rounding them would move every joint of a sequence alike.
 # fmt: off
@@ -101,13 +98,13 @@ _SOURCE = (
 )
 _CAMERA = (
     Column("image_wh", "int32", ("wh",), "px", "width and height of the picture"),
-    Column("intrinsics", "float64", ("intrinsic",), "px (first 4), 1", "fx fy cx cy k1 k2 k3 p1 p2"),
+    Column("intrinsics", "float64", ("intrinsic",), "px (4), 1", "fx fy cx cy k1 k2 k3 p1 p2"),
     Column("rotation", "float64", ("camera_axis", "world_axis"), "1", "R: camera = R·world + t"),
     Column("translation", "float64", ("camera_axis",), "m", "t: camera = R·world + t"),
 )
 _TRUTH = (
-    Column("keypoints_2d", "float32", ("joint", "xy"), "px", "true place in the picture", "visible"),
-    Column("pose_3d", "float32", ("joint", "xyz"), "m", "true place in camera axes", "visible"),
+    Column("keypoints_2d", "float32", ("joint", "xy"), "px", "true place, picture", "visible"),
+    Column("pose_3d", "float32", ("joint", "xyz"), "m", "true place, camera axes", "visible"),
     Column("visible", "bool", ("joint",), "", "false: the dataset does not vouch for the joint"),
 )
 _DETECTED = (
@@ -117,9 +114,9 @@ _BOX = (
     Column("box_xyxy", "float32", ("xyxy",), "px", "left, top, right, bottom", "", "detected"),
 )
 _AS_DETECTED = (
-    Column("box_score", "float32", (), "1", "trust in the box; NaN if it was given", "", "detected"),
-    Column("keypoints_2d", "float32", ("keypoint", "xy"), "px", "the detector's own", "", "detected"),
-    Column("confidence", "float32", ("keypoint",), "1", "the detector's own", "", "detected"),
+    Column("box_score", "float32", (), "1", "trust in it; NaN if given", "", "detected"),
+    Column("keypoints_2d", "float32", ("keypoint", "xy"), "px", "as detected", "", "detected"),
+    Column("confidence", "float32", ("keypoint",), "1", "as detected", "", "detected"),
 )
 _JOINTS = (
     Column("joints_2d", "float32", ("joint", "xy"), "px", "detected place", "", "detected"),

@@ -24,9 +24,6 @@ from av.stream import Disposition
 
 from auglift.errors import BrokenFileError, MissingDataError
 
-# FFmpeg opens these as videos: lists of other files (a live one never ends) and text as ANSI art.
-_NOT_VIDEOS = frozenset({"hls", "dash", "concat", "tty"})
-
 
 class Damage(Exception):
     """From here on the file cannot be trusted; the message says why."""
@@ -59,30 +56,34 @@ def opened(path: Path, threads: int | None = None) -> Iterator[tuple[Any, Any]]:
 
 
 def _open(path: Path) -> Any:
+    _check_file(path)
     try:
         # Absolute, or FFmpeg takes `a:b.mp4` for a protocol.
-        container = av.open(str(path.absolute()), metadata_errors="replace")
+        return av.open(str(path.absolute()), metadata_errors="replace")
+    except FFmpegError as error:
+        raise BrokenFileError(
+            f"not a video, or its header is lost: {error.strerror}",
+            where=path,
+            hint="copy the file again; an MP4 whose recording broke off has no header",
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise BrokenFileError("a folder, not a video", where=path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
     except FileNotFoundError as error:
         raise MissingDataError("no such video", where=path) from error
-    except (FFmpegError, OSError) as error:
-        raise _cannot_open(path, error) from error
-    if container.format.name in _NOT_VIDEOS:
-        container.close()
-        raise BrokenFileError(f"not a video but '{container.format.name}'", where=path)
-    return container
-
-
-def _cannot_open(path: Path, error: Exception) -> BrokenFileError:
-    if path.is_dir():
-        return BrokenFileError("a folder, not a video", where=path)
-    if path.stat().st_size == 0:
-        return BrokenFileError("the video is empty (0 bytes)", where=path)
-    reason = getattr(error, "strerror", None) or str(error)
-    return BrokenFileError(
-        f"not a video, or its header is lost: {reason}",
-        where=path,
-        hint="copy the file again; an MP4 whose recording broke off has no header",
-    )
+    except OSError as error:
+        raise BrokenFileError(f"cannot be read: {error.strerror}", where=path) from error
+    if not head:
+        raise BrokenFileError("the video is empty (0 bytes)", where=path)
+    # FFmpeg would play text as ANSI art, and follow a playlist to other files, for ever if it
+    # says that it is live. Text has no control characters but these; every video has others.
+    if not re.search(rb"[^\t\n\f\r\x1b\x20-\xff]", head):
+        raise BrokenFileError("a text file, not a video", where=path)
 
 
 def _video_stream(path: Path, container: Any) -> Any:
@@ -144,18 +145,21 @@ def _surely_next(stream: Any, last_dts: int | None) -> list[Any]:
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
     """The stream's packets. The other streams are read too: the cut may go through a sound."""
-    end_s = 0.0
+    end, last_dts, longest_step = 0, None, 1
     for packet in container.demux():
         if packet.is_corrupt:
             raise Damage("the file is cut off or damaged")
         if packet.stream.index != stream.index or packet.size == 0:
             continue  # size 0: a frame that AVI dropped, or PyAV's mark of the end
         if packet.pts is not None:
-            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            end = max(end, packet.pts + (packet.duration or 0))
+        if last_dts is not None and packet.dts is not None:
+            longest_step = max(longest_step, packet.dts - last_dts)
+        last_dts = packet.dts
         yield packet
     stated_s = _stated_end_s(container, stream)
-    # Muxers disagree by a frame on where a video ends.
-    tolerance_s = 1.5 / float(stream.average_rate or 10)
+    # Muxers disagree by a frame on where a video ends, and AVI may hold the last one for longer.
+    end_s, tolerance_s = (float(t * stream.time_base) for t in (end, 1.5 * longest_step))
     if stated_s is not None and end_s < stated_s - tolerance_s:
         raise Damage(f"the file ends at {end_s:.2f} s of {stated_s:.2f} s")
 

@@ -97,7 +97,14 @@ def _lock(path: Path) -> Iterator[None]:
     """Keep other processes that would fetch to `path` waiting."""
     import filelock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"the cache cannot be made: {error.strerror}",
+            where=path.parent,
+            hint="set AUGLIFT_CACHE to a folder that you may write to",
+        ) from error
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(blocking=False)

@@ -4,6 +4,9 @@ The studio's joint set, `STUDIO`, is Human3.6M's 17 joints (same names, same ord
 nose, eyes and ears (so that COCO-17 can be taken from it by name) and by heels and toes. A `Body`
 is a rest pose, standing with arms hanging, as offsets (26, 3) of each joint from its parent, and
 the flesh around it. Body axes: x forward, y to the left, z up; metres.
+
+Approximate: published means and spreads are rounded, and at a given sex the widths are drawn
+independently of the stature, where in people the two go together somewhat.
 """
 
 from __future__ import annotations

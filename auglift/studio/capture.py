@@ -3,31 +3,34 @@
 `plan_takes` says who does what in front of which cameras; `stage_take` sets one take up (the same
 seed, the same take); `capture_take` films it:
 
-    <folder>/dataset.json                     format, version, scene, seed, subjects of each split
+    <folder>/dataset.json                     format, version, and the plan
     <folder>/S1/walk_0/take.json              subject, action, split, rate, people, cameras
     <folder>/S1/walk_0/truth.npz              joints (P, T, 26, 3) m in the world, Z up; for every
                                               camera intrinsics (T, 9), rotation (T, 3, 3) and
                                               translation (T, 3), world → camera
     <folder>/S1/walk_0/<camera>.mkv           lossless video
 
-A take is there when its `take.json` is: it is written last.
+A take is there when its `take.json` is: it is written last. The same plan gives the same bytes.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from auglift.errors import DataError
 from auglift.geometry.camera import Camera
 from auglift.storage.atomic import replacing, write_text
 from auglift.storage.video_writer import write_lossless
 from auglift.studio.bodies import STUDIO, draw_body
-from auglift.studio.cameras import draw_cameras
+from auglift.studio.cameras import draw_cameras, frames_on_stage
 from auglift.studio.motions import make_motion
 from auglift.studio.places import get_scene
 from auglift.studio.renderer import render
@@ -37,12 +40,16 @@ from auglift.studio.surroundings import draw_surroundings
 FORMAT = "auglift-virtual"
 VERSION = 1
 
-# Fixed cameras see a stage of this radius: who walks off it is filmed until there. A camera that
-# follows has none.
-STAGE_RADIUS_M = {"lab": 0.95}
+FloatArray = npt.NDArray[np.float64]
 
-# Two people keep this distance, so that they may cross each other's picture but not each other.
-APART_M = 0.9
+# Fixed cameras see a stage: who walks off it is filmed while on it. A camera that follows has none.
+SCENES_WITH_A_STAGE = ("lab",)
+
+# Several people may cross each other's picture, but not each other.
+NEAREST_M = 0.8
+"""Least distance of two people's roots."""
+_PLACES_APART_M = 1.1  # between the middles of neighbours' paths
+_WIDER_M = 0.005  # so much farther apart with every draw that brings people too near
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,25 +121,19 @@ def stage_take(plan: CapturePlan, take: Take) -> StagedTake:
             for action, body in zip(actions, bodies, strict=True)
         ]
     )
-    joints[..., :2] += _places(plan.people, rng)[:, None, None]
-    joints = _on_stage(joints, STAGE_RADIUS_M.get(plan.scene, np.inf))
-    roots = joints[:, :, STUDIO.index("pelvis")]
-    cameras = draw_cameras(spec, roots, plan.rate_hz, rng, plan.size)
-    surroundings = draw_surroundings(spec, roots, cameras, rng)
+    if plan.people > 1:
+        joints = _set_apart(joints, rng)
+    if plan.scene in SCENES_WITH_A_STAGE:
+        joints = _on_stage(joints, take)
+    cameras = draw_cameras(spec, joints, plan.rate_hz, rng, plan.size)
+    surroundings = draw_surroundings(spec, joints, cameras, rng)
     people = tuple(dress(body, track) for body, track in zip(bodies, joints, strict=True))
     return StagedTake(take, joints, Scene(people, surroundings), cameras)
 
 
 def write_dataset_file(folder: Path, plan: CapturePlan) -> None:
     """Write `dataset.json`, which says what the takes below it are."""
-    about = {
-        "format": FORMAT,
-        "version": VERSION,
-        "scene": plan.scene,
-        "seed": plan.seed,
-        "subjects": plan.subjects,
-        "actions": list(plan.actions),
-    }
+    about = {"format": FORMAT, "version": VERSION, **asdict(plan)}
     write_text(folder / "dataset.json", json.dumps(about, indent=2) + "\n")
 
 
@@ -145,6 +146,8 @@ def capture_take(folder: Path, plan: CapturePlan, take: Take) -> int:
     """Film one take; the number of pictures written."""
     staged = stage_take(plan, take)
     place = folder / take.name
+    # An earlier filming is undone first: whoever is interrupted leaves no take of two halves.
+    (place / "take.json").unlink(missing_ok=True)
     n_frames = int(staged.joints.shape[1])
     for i_camera, (name, track) in enumerate(staged.cameras.items()):
         with write_lossless(place / f"{name}.mkv", plan.rate_hz, threads=1) as video:
@@ -167,33 +170,56 @@ def capture_take(folder: Path, plan: CapturePlan, take: Take) -> int:
 
 
 def _write_truth(path: Path, staged: StagedTake) -> None:
-    arrays = {"joints": staged.joints}
+    arrays: dict[str, Any] = {"joints": staged.joints}
     for name, track in staged.cameras.items():
         arrays[f"{name}/intrinsics"] = np.stack([camera.intrinsics for camera in track])
         arrays[f"{name}/rotation"] = np.stack([camera.rotation for camera in track])
         arrays[f"{name}/translation"] = np.stack([camera.translation for camera in track])
     with replacing(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        np.savez_compressed(temporary, **arrays)
 
 
-def _on_stage(joints: npt.NDArray[np.float64], radius_m: float) -> npt.NDArray[np.float64]:
-    """The first run of instants (P, T', 26, 3) in which nobody is farther from the middle."""
+def _set_apart(joints: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Turn and shift whole tracks (P, T, 26, 3) until nobody walks through another."""
     roots = joints[:, :, STUDIO.index("pelvis"), :2]
-    middle = 0.5 * (roots.min(axis=(0, 1)) + roots.max(axis=(0, 1)))
-    inside = (np.linalg.norm(roots - middle, axis=-1) <= radius_m).all(axis=0)
-    start = int(inside.argmax())
-    leaves = np.flatnonzero(~inside[start:])
-    return joints[:, start : start + int(leaves[0]) if len(leaves) else None]
+    middles = roots.mean(axis=1)
+    first, second = np.triu_indices(len(joints), k=1)
+    for i_draw in itertools.count():
+        turns = _turns(rng.uniform(-np.pi, np.pi, len(joints)))
+        places = _places(len(joints), _PLACES_APART_M + i_draw * _WIDER_M, rng)
+        paths = (roots - middles[:, None]) @ turns.mT + places[:, None]
+        if np.linalg.norm(paths[first] - paths[second], axis=-1).min() >= NEAREST_M:
+            break
+    placed = joints.copy()
+    placed[..., :2] -= middles[:, None, None]
+    placed[..., :2] = placed[..., :2] @ turns.mT[:, None] + places[:, None, None]
+    return placed
 
 
-def _places(n_people: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Where people stand (P, 2): alone in the middle, several on a circle."""
-    if n_people == 1:
-        return np.zeros((1, 2))
+def _turns(angles: FloatArray) -> FloatArray:
+    """Rotations (P, 2, 2) about the vertical."""
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.moveaxis(np.array([[cos, -sin], [sin, cos]]), -1, 0)
+
+
+def _places(n_people: int, apart_m: float, rng: np.random.Generator) -> FloatArray:
+    """Where the middles of people's paths lie (P, 2): on a circle, neighbours `apart_m` apart."""
     angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(n_people) / n_people
-    radius = APART_M / 2 / np.sin(np.pi / n_people)
-    places: npt.NDArray[np.float64] = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    return radius * places
+    radius = apart_m / 2 / np.sin(np.pi / n_people)
+    places: FloatArray = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return places
+
+
+def _on_stage(joints: FloatArray, take: Take) -> FloatArray:
+    """The instants (P, T', 26, 3) at which everybody is where the fixed cameras see them."""
+    held = joints[:, frames_on_stage(joints)]
+    if held.shape[1] == 0:
+        raise DataError(
+            "people are never on the stage together",
+            where=take.name,
+            hint="plan fewer people, or another scene",
+        )
+    return held
 
 
 def subjects_by_split(train: int, test: int, first: int = 1) -> dict[str, str]:

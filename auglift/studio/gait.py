@@ -9,7 +9,7 @@ leg: it strikes the ground at 0 and leaves it at `Style.stance`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -186,13 +186,12 @@ def _drift(rng: np.random.Generator, amount: float) -> Track:
 
 
 def _path(times: FloatArray, pace: Track, heading: Track) -> Path:
-    """The path at `pace` (m/s) along `heading`, two seconds beyond the clip at both ends."""
+    """The path at `pace` (m/s) along `heading`, two seconds beyond both ends, about the origin."""
     fine = np.arange(times[0] - 2.0, times[-1] + 2.0, 1 / _PATH_HZ)
     facing = heading(fine)
     steps = pace(fine)[:, None] * np.stack([np.cos(facing), np.sin(facing)], axis=-1) / _PATH_HZ
-    place_m = np.cumsum(steps, axis=0)
-    within = (fine >= times[0]) & (fine <= times[-1])
-    return Path(fine, place_m - place_m[within].mean(axis=0), facing)
+    path = Path(fine, np.cumsum(steps, axis=0), facing)
+    return replace(path, place_m=path.place_m - path.at(times)[0].mean(axis=0))
 
 
 def _stepping(

@@ -73,6 +73,8 @@ SILHOUETTE_GAP = 60
 """Distance of a joint's code from every mixture of flesh and background, shading included."""
 EDGE_GAP = 20
 """Distance of a joint's code from mixtures of another joint with flesh or background."""
+PEOPLE_GAP = 30
+"""Distance between any two of the four people's flesh and the background, shading included."""
 
 # Plastic-number lattice (M. Roberts, "The unreasonable effectiveness of quasirandom sequences",
 # 2018): any small window of pixels holds thresholds spread evenly over [0, 1).
@@ -87,15 +89,15 @@ def dither_pattern(picture_wh: tuple[int, int], seed: int) -> npt.NDArray[np.flo
     rows = (_LATTICE[1] * np.arange(height)) % 1.0
     thresholds = rows[:, None] + columns
     thresholds -= thresholds >= 1.0
-    # Rounding to float32 may reach 1, which would add a level.
+    # Rounding to float32 may reach 1.
     return np.minimum(thresholds.astype(np.float32), np.float32(1 - 2.0**-24))
 
 
 def encode_depth(depth_m: FloatArray, dither: FloatArray | float = 0.5) -> npt.NDArray[np.uint8]:
     """Blue levels (...) of depths (...): floor(level + dither); a dither of 0.5 rounds."""
     level = (np.clip(depth_m, NEAR_M, FAR_M) - NEAR_M) / LEVEL_M
-    # Positive numbers: the cast rounds down. 255 and a threshold below 1 stay below 256.
-    blue: npt.NDArray[np.uint8] = (level + dither).astype(np.uint8)
+    # The cast rounds down. In float32, 255 and a threshold just below 1 make 256.
+    blue: npt.NDArray[np.uint8] = np.minimum(level + dither, 255).astype(np.uint8)
     return blue
 
 

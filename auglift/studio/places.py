@@ -30,7 +30,7 @@ class SceneSpec:
     focal_widths: Range
     """Focal length in picture widths."""
     distance_m: Range
-    """Camera to the nearest and farthest person's root."""
+    """Camera to the people's roots; in the lab, to the middle of the stage."""
     height_m: Range
     """Camera above the ground."""
     pitch_deg: Range

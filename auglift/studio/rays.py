@@ -131,7 +131,8 @@ def leave_room(rays: Slopes, room: BoxView) -> tuple[FloatArray, npt.NDArray[np.
         across = _step(rays, axis)
         upwards = across > 0
         with np.errstate(divide="ignore"):
-            leave = np.where(upwards, room.high[i_axis], room.low[i_axis]) / across
+            # The camera is inside: both distances are positive, and 0 steps never arrive.
+            leave = np.where(upwards, room.high[i_axis], -room.low[i_axis]) / np.abs(across)
         sooner = leave < depth
         depth = np.where(sooner, leave, depth)
         face = np.where(sooner, i_axis + 3 * upwards, face)

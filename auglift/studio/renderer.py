@@ -28,7 +28,6 @@ from auglift.studio.scene import Scene
 from auglift.studio.view import Rays, View, look
 from auglift.studio.zbuffer import group_runs, nearest, nearest_of_all, picture_runs
 
-FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
 
@@ -73,7 +72,7 @@ def render(scene: Scene, camera: Camera, seed: int) -> Picture:
     return Picture(rgb, depth_m, surfaces.label.reshape(height, width))
 
 
-def cast_rays(scene: Scene, camera: Camera, pixels: FloatArray) -> Cast:
+def cast_rays(scene: Scene, camera: Camera, pixels: npt.ArrayLike) -> Cast:
     """Depth and label at `pixels` (P, 2), which may lie between pixel centres or off the picture.
 
     One instant; every solid is tried on every ray.
@@ -83,7 +82,11 @@ def cast_rays(scene: Scene, camera: Camera, pixels: FloatArray) -> Cast:
 
 
 def cast_bundles(
-    scene: Scene, cameras: Sequence[Camera], pixels: FloatArray, bundle: IntArray, instant: IntArray
+    scene: Scene,
+    cameras: Sequence[Camera],
+    pixels: npt.ArrayLike,
+    bundle: IntArray,
+    instant: IntArray,
 ) -> Cast:
     """Depth and label at `pixels` (P, 2) of many instants at once: the same numbers, sooner.
 
@@ -105,8 +108,9 @@ def _look_once(scene: Scene, camera: Camera) -> View:
     return look(scene, [camera])
 
 
-def _slopes(camera: Camera, pixels: FloatArray) -> Slopes:
+def _slopes(camera: Camera, pixels: npt.ArrayLike) -> Slopes:
+    ideal = np.asarray(pixels, dtype=np.float64)
     if camera.distortion != "none":
-        pixels = camera.undistort(pixels)
+        ideal = camera.undistort(ideal)
     (focal_x, focal_y), (centre_x, centre_y) = camera.focal_px, camera.centre_px
-    return Slopes((pixels[:, 0] - centre_x) / focal_x, (pixels[:, 1] - centre_y) / focal_y)
+    return Slopes((ideal[:, 0] - centre_x) / focal_x, (ideal[:, 1] - centre_y) / focal_y)

@@ -1,6 +1,6 @@
 """The room around the people and the things that stand about in it, drawn with a seed.
 
-In:  a scene's spec, the people's roots (people, frames, 3) and the cameras of `draw_cameras`.
+In:  a scene's spec, people's joints (people, frames, 26, 3) and the cameras of `draw_cameras`.
 Out: `Surroundings` in which no thing touches a person or a camera or comes between them, save the
 one thing in front that a stated share of the scenes has.
 """
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auglift.geometry.camera import Camera
+from auglift.studio.bodies import STUDIO
 from auglift.studio.places import SceneSpec
 from auglift.studio.scene import CLUTTER, Boxes, Capsules, Surroundings
 
@@ -60,12 +61,12 @@ class _Thing(NamedTuple):
 
 def draw_surroundings(
     spec: SceneSpec,
-    roots: npt.NDArray[np.floating[Any]],
+    joints: npt.NDArray[np.floating[Any]],
     cameras: Mapping[str, Sequence[Camera]],
     rng: np.random.Generator,
 ) -> Surroundings:
     """A room that holds people and cameras, and things that stand beside and behind the people."""
-    paths = np.asarray(roots, dtype=np.float64).reshape(-1, *np.shape(roots)[-2:])
+    paths = np.asarray(joints, dtype=np.float64)[..., STUDIO.index("pelvis"), :]
     centres = np.array([[camera.centre for camera in track] for track in cameras.values()])
     room = _draw_room(spec, paths, centres, rng)
     sight = _lines_of_sight(paths, centres)
@@ -74,8 +75,11 @@ def draw_surroundings(
         thing = _THINGS[rng.integers(len(_THINGS))](rng)
         placed += _placed(thing, room, sight, rng, before=False)
     if rng.random() < spec.front_share:
+        # A post finds a place also where a table would touch somebody.
         thing = (_post, _table)[rng.integers(2)](rng)
-        placed += _placed(thing, room, sight, rng, before=True)
+        placed += _placed(thing, room, sight, rng, before=True) or _placed(
+            _post(rng), room, sight, rng, before=True
+        )
     return _build(room, placed, rng)
 
 

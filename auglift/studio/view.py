@@ -103,8 +103,7 @@ def look(scene: Scene, cameras: Sequence[Camera]) -> View:
         return turned
 
     capsules, surroundings = scene.capsules(), scene.surroundings
-    start = seen(capsules.start.reshape(-1, *capsules.start.shape[-2:]))
-    end = seen(capsules.end.reshape(-1, *capsules.end.shape[-2:]))
+    start, end = seen(capsules.start), seen(capsules.end)
     boxes = _see_boxes(surroundings.boxes, rotation, translation)
     corners = seen(surroundings.boxes.corners().reshape(-1, 3))
     centre = np.stack([camera.centre for camera in cameras])

@@ -1,4 +1,4 @@
-"""Metrics against MMPose's own numbers, scipy, and closed forms."""
+"""Metrics against MMPose's own numbers and closed forms."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.linalg import orthogonal_procrustes
-from scipy.spatial.transform import Rotation
 
 from auglift.errors import DataError, UsageError
 from auglift.geometry import metrics
@@ -33,13 +29,12 @@ from auglift.geometry.metrics import (
     protocol_errors,
     velocity,
 )
-from auglift.geometry.procrustes import align_procrustes, align_scale, centre_on_root
+from auglift.geometry.procrustes import align_procrustes, centre_on_root
 from auglift.geometry.skeleton import COCO_17, H36M_17, MPI3DHP_17, SMPL_24
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics.npz"
 N_JOINTS = H36M_17.n_joints
 PELVIS = H36M_17.index("pelvis")
-SEEDS = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +51,6 @@ def random_poses(n, seed=0, noise=0.1):
 
 def random_mask(n, seed=0, share_hidden=0.2):
     return np.random.default_rng(seed).random((n, N_JOINTS)) > share_hidden
-
-
-def random_similarity(rng):
-    scale, shift = np.exp(rng.normal()), rng.normal(size=3)
-    rotation = Rotation.random(rng=rng).as_matrix()
-    return lambda points: scale * points @ rotation.T + shift
 
 
 # MMPose's numbers
@@ -117,78 +106,6 @@ def test_mmpose_fits_on_masked_joints_and_we_on_the_seen_ones(golden):
     ]
     n_seen = golden["m_mask"].sum(axis=-1)
     assert p_mpjpe(*poses) == pytest.approx(np.average(seen_only, weights=n_seen), abs=1e-12)
-
-
-# Procrustes
-
-
-def test_procrustes_equals_scipy():
-    predicted, truth = random_poses(20, noise=0.5)
-    aligned = align_procrustes(predicted, truth)
-    for pose, true, ours in zip(predicted, truth, aligned, strict=True):
-        x, y = pose - pose.mean(axis=0), true - true.mean(axis=0)
-        turned = Rotation.align_vectors(y, x)[0].apply(x)
-        scale = (turned * y).sum() / (x * x).sum()
-        np.testing.assert_allclose(ours, scale * turned + true.mean(axis=0), atol=1e-10)
-
-
-@settings(deadline=None, max_examples=50)
-@given(SEEDS)
-def test_p_mpjpe_of_an_exact_similarity_is_zero(seed):
-    rng = np.random.default_rng(seed)
-    _, truth = random_poses(3, seed)
-    moved = random_similarity(rng)(truth)
-    np.testing.assert_allclose(align_procrustes(moved, truth), truth, atol=1e-12)
-    assert p_mpjpe(moved, truth, random_mask(3, seed)) < 1e-12
-
-
-@settings(deadline=None, max_examples=50)
-@given(SEEDS)
-def test_p_mpjpe_does_not_see_a_similarity_of_the_prediction(seed):
-    rng = np.random.default_rng(seed)
-    predicted, truth = random_poses(3, seed, noise=0.5)
-    mask = random_mask(3, seed)
-    moved = random_similarity(rng)(predicted)
-    np.testing.assert_allclose(
-        protocol_errors("p2", moved, truth, mask),
-        protocol_errors("p2", predicted, truth, mask),
-        atol=1e-10,
-    )
-
-
-@settings(deadline=None, max_examples=50)
-@given(SEEDS)
-def test_more_freedom_never_fits_worse(seed):
-    predicted, truth = random_poses(4, seed, noise=0.6)
-    mask = random_mask(4, seed)
-    squares = [
-        np.nansum(np.square(aligned_errors(name, predicted, truth, mask)), axis=-1)
-        for name in ("root", "scale", "procrustes")
-    ]
-    assert (squares[1] <= squares[0] + 1e-12).all()
-    assert (squares[2] <= squares[1] + 1e-12).all()
-
-
-def test_a_reflection_is_not_removed():
-    _, truth = random_poses(5)
-    mirrored = truth * [-1, 1, 1]
-    aligned = align_procrustes(mirrored, truth)
-    for pose, true, ours in zip(mirrored, truth, aligned, strict=True):
-        x, y = pose - pose.mean(axis=0), true - true.mean(axis=0)
-        with_mirror, _ = orthogonal_procrustes(x, y)
-        np.testing.assert_allclose(x @ with_mirror, y, atol=1e-12)
-        turned = Rotation.align_vectors(y, x)[0].apply(x)
-        scale = (turned * y).sum() / (x * x).sum()
-        np.testing.assert_allclose(ours, scale * turned + true.mean(axis=0), atol=1e-10)
-    assert p_mpjpe(mirrored, truth) > 0.05
-
-
-def test_a_flat_or_straight_pose_is_fitted_too():
-    rng = np.random.default_rng(3)
-    _, truth = random_poses(2)
-    truth[0, :, 2] = 4.0  # in a plane
-    truth[1] = np.linspace(0, 1, N_JOINTS)[:, None] * [1, 2, 3]
-    assert p_mpjpe(random_similarity(rng)(truth), truth) < 1e-12
 
 
 # What is not measured, and what is measured as lost
@@ -253,27 +170,6 @@ def test_p2_measures_nothing_on_fewer_than_three_joints(n_seen):
     assert p_mpjpe(predicted, truth, mask) == p_mpjpe(predicted[1:], truth[1:])
 
 
-def test_three_joints_are_enough_for_p2():
-    predicted, truth = random_poses(1, noise=0.5)
-    mask = np.zeros((1, N_JOINTS), bool)
-    mask[0, :3] = True
-    assert p_mpjpe(predicted, truth, mask) > 0.01
-
-
-def test_a_pose_that_is_one_point_goes_to_the_centre():
-    predicted, truth = random_poses(2)
-    predicted[:] = [0.1, 0.2, 5.3]
-    centre = truth.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(
-        align_procrustes(predicted, truth), np.broadcast_to(centre, truth.shape), atol=1e-12
-    )
-    # And the other way round: the prediction shrinks to the truth's one point.
-    assert p_mpjpe(truth, predicted) < 1e-12
-    assert n_mpjpe(predicted, truth) == pytest.approx(
-        np.linalg.norm(centre_on_root(truth, H36M_17), axis=-1).mean()
-    )
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("n_frames", [0, 1, 4])
 def test_nothing_seen_gives_nan(protocol, n_frames):
@@ -282,9 +178,10 @@ def test_nothing_seen_gives_nan(protocol, n_frames):
     assert np.isnan(measure(protocol, predicted, truth, nothing, fps=50))
 
 
-def test_a_pose_without_root_is_not_measured_relative_to_it():
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_a_pose_without_root_is_not_measured_relative_to_it(unknown):
     predicted, truth = random_poses(2)
-    truth[0, PELVIS] = np.nan
+    truth[0, PELVIS] = unknown
     mask = np.ones((2, N_JOINTS), bool)
     mask[0, PELVIS] = False
     for protocol in ("p1", "p3", "pck"):
@@ -313,13 +210,11 @@ def test_mpjpe_is_the_mean_distance_of_seen_joints_relative_to_the_root():
 
 
 def test_a_root_between_two_hips():
-    predicted, truth = random_poses(3)
-    predicted[:, COCO_17.indices("left_hip")] += [0.2, 0, 0]  # the root moves by half of it
-    truth = predicted.copy()
-    truth[:, COCO_17.indices("left_hip")] -= [0.2, 0, 0]
-    np.testing.assert_allclose(
-        protocol_errors("p1", predicted, truth, skeleton=COCO_17), 0.1, atol=1e-12
-    )
+    _, truth = random_poses(3)
+    predicted = truth.copy()
+    predicted[:, COCO_17.indices("left_hip", "left_wrist")] += [0.2, 0, 0]
+    errors = protocol_errors("p1", predicted, truth, skeleton=COCO_17)
+    np.testing.assert_allclose(errors, 0.1, atol=1e-12)  # the root moves by half of it
 
 
 def test_n_mpjpe_removes_the_scale_about_the_root():
@@ -327,16 +222,6 @@ def test_n_mpjpe_removes_the_scale_about_the_root():
     root = truth[:, [PELVIS]]
     assert n_mpjpe(root + 1.7 * (truth - root), truth) < 1e-12
     assert mpjpe(root + 1.7 * (truth - root), truth) > 0.1
-
-
-def test_scale_is_the_best_one_and_never_mirrors():
-    predicted, truth = (centre_on_root(p, H36M_17) for p in random_poses(1, noise=0.5))
-    best = np.square(align_scale(predicted, truth) - truth).sum()
-    factors = np.linspace(0, 2, 201)[:, None, None]
-    others = np.square(factors * predicted - truth).sum(axis=(1, 2))
-    assert best <= others.min()
-    assert others.min() == pytest.approx(best, rel=1e-3)
-    np.testing.assert_array_equal(align_scale(-truth, truth), np.zeros_like(truth))
 
 
 # PCK, AUC

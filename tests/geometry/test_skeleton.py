@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from auglift.errors import UsageError
@@ -72,7 +74,7 @@ def test_chains_run_outwards_along_the_tree_and_the_limbs_come_in_pairs(
 ) -> None:
     for chain in skeleton.chains:
         indices = skeleton.indices(*chain)
-        for inner, outer in zip(indices, indices[1:], strict=False):
+        for inner, outer in pairwise(indices):
             assert inner in ancestors(skeleton, outer)
         assert tuple(mirrored_name(joint) for joint in chain) in skeleton.chains
     ends = {chain[-1] for chain in skeleton.chains}

@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from auglift.errors import AugliftError, BrokenFileError, MissingDataError, SchemaError
+from auglift.errors import (
+    AugliftError,
+    BrokenFileError,
+    MissingDataError,
+    SchemaError,
+    UsageError,
+)
 from auglift.geometry.skeleton import H36M_17
+from auglift.storage.bvh import Bvh, write_bvh
 from auglift.studio.bodies import FACE, FEET, SIDES, STUDIO, draw_body
 from auglift.studio.estimates import estimate_face, estimate_feet
-from auglift.studio.motion_files import read_mocap
+from auglift.studio.motion_files import read_bvh_motion, read_mocap
 from auglift.studio.motions import Motion, make_motion, retarget
 
 JOINT_NAMES = (
@@ -106,6 +114,138 @@ def test_read_motion_can_be_retargeted(tmp_path: Path) -> None:
     parents, children = np.array(STUDIO.bones).T
     lengths = np.linalg.norm(moved.positions[:, children] - moved.positions[:, parents], axis=-1)
     np.testing.assert_allclose(lengths, np.tile(body.bone_lengths_m[children], (50, 1)), atol=1e-9)
+
+
+# --- BVH
+
+# The skeleton of the CMU conversions, as far as it is used: name, parent, our joint.
+CMU = (
+    ("Hips", "", "pelvis"),
+    *(
+        (f"{side}{name}", parent if parent == "Hips" else f"{side}{parent}", f"{our}_{joint}")
+        for side, our in (("Left", "left"), ("Right", "right"))
+        for name, parent, joint in (
+            ("UpLeg", "Hips", "hip"),
+            ("Leg", "UpLeg", "knee"),
+            ("Foot", "Leg", "ankle"),
+            ("ToeBase", "Foot", "toe"),
+        )
+    ),
+    ("Spine1", "Hips", "spine"),
+    ("Neck", "Spine1", "thorax"),
+    ("Head", "Neck", "neck_base"),
+    *(
+        (f"{side}{name}", parent if parent == "Neck" else f"{side}{parent}", f"{our}_{joint}")
+        for side, our in (("Left", "left"), ("Right", "right"))
+        for name, parent, joint in (
+            ("Arm", "Neck", "shoulder"),
+            ("ForeArm", "Arm", "elbow"),
+            ("Hand", "ForeArm", "wrist"),
+        )
+    ),
+)
+
+
+def written_bvh(
+    path: Path, motion: Motion, prefix: str = "", up: str = "y", unit_m: float = 0.01
+) -> Path:
+    """A motion as a BVH that moves its joints by position channels, with a root above the hips."""
+    names = [name for name, _, _ in CMU]
+    parents = [names.index(parent) if parent else -1 for _, parent, _ in CMU]
+    places = motion.positions[:, STUDIO.indices(*(joint for _, _, joint in CMU))].copy()
+    places[:, 0, 2] += 0.1
+    head = (
+        motion.positions[:, STUDIO.index("head")] - motion.positions[:, STUDIO.index("neck_base")]
+    )
+    if up == "y":
+        places, head = (
+            np.stack([p[..., 0], p[..., 2], -p[..., 1]], axis=-1) for p in (places, head)
+        )
+    local = places - np.where(np.array(parents)[:, None] < 0, 0.0, places[:, parents])
+    turns = np.tile(np.eye(3), (len(places), len(names), 1, 1))
+    i_head = names.index("Head")
+    rest = np.array([0.0, 0.0, np.linalg.norm(head[0])])
+    for i_frame, line in enumerate(head):
+        turns[i_frame, i_head] = Rotation.align_vectors(line[None], rest[None])[0].as_matrix()
+    moves = ("Xposition", "Yposition", "Zposition", "Zrotation", "Xrotation", "Yrotation")
+    bvh = Bvh(
+        joints=tuple(prefix + name for name in names),
+        parents=tuple(parents),
+        offsets_m=local[0],
+        end_parents=(i_head,),
+        end_offsets_m=rest[None],
+        channels=(moves,) * len(names),
+        rotations=turns,
+        positions_m=local,
+        frame_time_s=1 / motion.fps,
+    )
+    write_bvh(path, bvh, unit_m)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("prefix", "up", "unit_m"),
+    [("", "y", 0.01), ("mixamorig:", "y", 0.01), ("", "z", 1.0), ("Character1:", "y", 0.0254)],
+)
+def test_bvh_gives_back_the_motion(tmp_path: Path, prefix: str, up: str, unit_m: float) -> None:
+    motion = procedural("walk")
+    path = written_bvh(tmp_path / "stroll.bvh", motion, prefix, up, unit_m)
+    read = read_bvh_motion(path, unit_m=unit_m, up=up)
+    assert read.name == "stroll"
+    assert read.fps == pytest.approx(25.0)
+    n_h36m = H36M_17.n_joints
+    lifted = read.positions - motion.positions
+    # The ground is estimated: the same shift for all, along z.
+    np.testing.assert_allclose(lifted[:, :n_h36m, :2], 0, atol=1e-5)
+    np.testing.assert_allclose(lifted[:, :n_h36m, 2], lifted[0, 0, 2], atol=1e-5)
+    assert abs(lifted[0, 0, 2]) < 0.03
+    # Toes are in the file, heels are not.
+    toes = STUDIO.indices("left_toe", "right_toe")
+    np.testing.assert_allclose(lifted[:, toes, 2], lifted[0, 0, 2], atol=1e-5)
+    heels = STUDIO.indices("left_heel", "right_heel")
+    assert np.median(np.linalg.norm(lifted[:, heels], axis=-1)) < 0.05
+
+
+def test_bvh_points_can_be_named_by_hand(tmp_path: Path) -> None:
+    motion = procedural("squat")
+    path = written_bvh(tmp_path / "a.bvh", motion)
+    read = read_bvh_motion(path, {"pelvis": "Hips", "left_toe": "LeftFoot"})
+    higher = read.positions[:, STUDIO.index("pelvis")] - motion.positions[:, STUDIO.index("pelvis")]
+    knees = STUDIO.index("left_knee")
+    shift = read.positions[:, knees] - motion.positions[:, knees]
+    np.testing.assert_allclose(higher - shift, np.tile([0, 0, 0.1], (50, 1)), atol=1e-5)
+    np.testing.assert_array_equal(
+        read.positions[:, STUDIO.index("left_toe")], read.positions[:, STUDIO.index("left_ankle")]
+    )
+
+
+def test_bvh_with_unknown_names_says_what_is_missing(tmp_path: Path) -> None:
+    path = written_bvh(tmp_path / "a.bvh", procedural("wave"))
+    path.write_text(path.read_text().replace("LeftForeArm", "Ellbogen"))
+    with pytest.raises(SchemaError, match="left_elbow") as caught:
+        read_bvh_motion(path)
+    assert "Ellbogen" in str(caught.value)
+    assert read_bvh_motion(path, {"left_elbow": "Ellbogen"}).n_frames == 50
+
+
+def test_bvh_without_frames_is_broken(tmp_path: Path) -> None:
+    path = written_bvh(tmp_path / "a.bvh", procedural("wave"))
+    head, _, _ = path.read_text().partition("Frames:")
+    path.write_text(f"{head}Frames: 0\nFrame Time: 0.04\n")
+    with pytest.raises(BrokenFileError, match="without frames"):
+        read_bvh_motion(path)
+
+
+def test_bvh_wishes_that_cannot_be_met(tmp_path: Path) -> None:
+    path = written_bvh(tmp_path / "a.bvh", procedural("wave"))
+    with pytest.raises(UsageError, match="LeftHand"):
+        read_bvh_motion(path, {"left_wrist": "LeftHnd"})
+    with pytest.raises(UsageError, match="left_wrist"):
+        read_bvh_motion(path, {"left_wrst": "LeftHand"})
+    with pytest.raises(UsageError, match="vertical axis"):
+        read_bvh_motion(path, up="x")
+    with pytest.raises(SchemaError, match="not human"):
+        read_bvh_motion(path, unit_m=1.0)
 
 
 # --- bad files

@@ -278,6 +278,14 @@ def test_unknown_action_lists_the_known_ones() -> None:
         make_motion("squad", body, rng)
 
 
+@every_action
+def test_a_single_frame_is_a_motion_too(action: str) -> None:
+    body, rng = draw_body(np.random.default_rng(0)), np.random.default_rng(0)
+    motion = make_motion(action, body, rng, seconds=0.04, fps=25.0)
+    assert motion.n_frames == 1
+    assert np.isfinite(motion.positions).all()
+
+
 def test_frames_and_times() -> None:
     _, motion = performed("wave", 0)
     assert motion.n_frames == 100

@@ -1,0 +1,107 @@
+"""The one shape of result of every dataset reader: one take of one camera, annotated.
+
+A reader lists its sequences cheaply (`SequenceId`) and reads them one by one; `preprocess` checks
+and writes them. Metres, camera axes (x right, y down, z forward), pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from auglift.geometry.camera import Camera
+from auglift.geometry.skeleton import Skeleton
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class SequenceId:
+    """A sequence that a dataset holds, before it is read."""
+
+    name: str
+    """Unique in the table: `h36m/S9/Walking 1/54138969`."""
+    split: str
+    folder: Path
+    """Where its files lie."""
+    camera_name: str
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedSequence:
+    """All rows of one sequence, by (person, frame)."""
+
+    id: SequenceId
+    skeleton: Skeleton
+    subject: str
+    action: str
+    fps: float
+    source: str
+    """Video (or folder of pictures), relative to the dataset's folder."""
+    cameras: Sequence[Camera]
+    """One per row; the same object where the camera stands still."""
+    person: npt.NDArray[np.integer[Any]]
+    """(N,)"""
+    frame: npt.NDArray[np.integer[Any]]
+    """(N,) numbers of the source's pictures."""
+    keypoints_2d: FloatArray
+    """(N, J, 2) px."""
+    pose_3d: FloatArray
+    """(N, J, 3) m."""
+    visible: npt.NDArray[np.bool_]
+    """(N, J)"""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def columns(self) -> dict[str, Any]:
+        """The rows as columns of the `annotations` table."""
+        hidden = ~self.visible[..., None]
+        return {
+            **{name: [text] * len(self) for name, text in self._texts().items()},
+            "person": self.person.astype(np.int16),
+            "frame": self.frame.astype(np.int32),
+            "time_s": self.frame / self.fps,
+            "image_wh": np.array([camera.image_wh for camera in self.cameras], np.int32),
+            "intrinsics": np.stack([camera.intrinsics for camera in self.cameras]),
+            "rotation": np.stack([camera.rotation for camera in self.cameras]),
+            "translation": np.stack([camera.translation for camera in self.cameras]),
+            "keypoints_2d": np.where(hidden, np.nan, self.keypoints_2d).astype(np.float32),
+            "pose_3d": np.where(hidden, np.nan, self.pose_3d).astype(np.float32),
+            "visible": self.visible,
+        }
+
+    def reprojection_px(self) -> FloatArray:
+        """Distance of the projected 3D joints from the 2D ones (visible joints only)."""
+        projected = np.stack(
+            [camera.project(pose) for camera, pose in zip(self.cameras, self.pose_3d, strict=True)]
+        )
+        error: FloatArray = np.linalg.norm(projected - self.keypoints_2d, axis=-1)
+        return error[self.visible]
+
+    def _texts(self) -> dict[str, str]:
+        return {
+            "sequence": self.id.name,
+            "split": self.id.split,
+            "subject": self.subject,
+            "action": self.action,
+            "camera_name": self.id.camera_name,
+            "source": self.source,
+        }
+
+
+class DatasetReader(Protocol):
+    """What a module of `auglift.datasets` offers."""
+
+    def list_sequences(self, folder: Path) -> list[SequenceId]:
+        """Everything that the dataset's folder holds, in any order."""
+        ...
+
+    def read_sequence(self, folder: Path, sequence: SequenceId, every: int) -> AnnotatedSequence:
+        """One sequence, every `every`-th frame of it."""
+        ...

@@ -1,0 +1,152 @@
+"""Pictures → detections: people, their 2D joints, and the depth around them. The only such place.
+
+`detect-depth` and `infer` both call `Detector.detect`. In: RGB uint8 pictures of one source. Out,
+per picture: `Detections`, the detections table's columns for everybody in it, best first; nobody
+there is zero rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from auglift.detection.depth import DepthEstimator, DepthMap
+from auglift.detection.people import PersonDetector
+from auglift.detection.poses2d import PoseEstimator2d, Poses2d
+from auglift.geometry.descriptor import STATISTICS, describe, radius_px, torso_size_px
+from auglift.geometry.joint_maps import map_confidence, map_joints
+from auglift.geometry.skeleton import Skeleton, get_skeleton
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriptorOptions:
+    """How a joint's disc is drawn and summarised."""
+
+    radius_rule: str = "code"
+    r_min_px: float = 3.0
+    r_max_px: float = 30.0
+    quantiles: tuple[float, float] = (0.1, 0.9)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Everybody in one picture: N people, K keypoints of the detector, J joints."""
+
+    box_xyxy: FloatArray
+    """(N, 4) px."""
+    box_score: FloatArray
+    """(N,)"""
+    keypoints_2d: FloatArray
+    """(N, K, 2) px, the detector's own."""
+    confidence: FloatArray
+    """(N, K), the detector's own."""
+    joints_2d: FloatArray
+    """(N, J, 2) px."""
+    joint_confidence: FloatArray
+    """(N, J)"""
+    depth_m: FloatArray
+    """(N, J, 6)"""
+    depth_valid: npt.NDArray[np.bool_]
+    """(N, J)"""
+    radius_px: FloatArray
+    """(N, J)"""
+
+    def __len__(self) -> int:
+        return len(self.box_score)
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The table's columns by name."""
+        return dict(vars(self))
+
+
+class Detector:
+    """Three opened networks and one descriptor."""
+
+    def __init__(
+        self,
+        people: PersonDetector,
+        poses: PoseEstimator2d,
+        depth: DepthEstimator | None,
+        *,
+        skeleton: str = "h36m_17",
+        descriptor: DescriptorOptions | None = None,
+    ) -> None:
+        self.people, self.poses, self.depth = people, poses, depth
+        self.skeleton: Skeleton = get_skeleton(skeleton)
+        self.descriptor = descriptor or DescriptorOptions()
+
+    @property
+    def keypoint_skeleton(self) -> Skeleton:
+        """The joint set of the 2D network."""
+        return self.poses.skeleton
+
+    def detect(
+        self, pictures: Sequence[npt.NDArray[Any]], focal_px: Sequence[Any] | None = None
+    ) -> list[Detections]:
+        """Everybody in each picture; `focal_px` (fx, fy) is for depth networks that ask for it.
+
+        Depth is not computed for pictures without people.
+        """
+        people = self.people.detect(pictures)
+        poses = self.poses.estimate(pictures, [found.boxes_xyxy for found in people])
+        peopled = [i for i, found in enumerate(people) if len(found)]
+        maps = dict(zip(peopled, self._depth_maps(pictures, peopled, focal_px), strict=True))
+        return [
+            self._describe(found.boxes_xyxy, found.scores, pose, maps.get(i))
+            for i, (found, pose) in enumerate(zip(people, poses, strict=True))
+        ]
+
+    def _depth_maps(
+        self,
+        pictures: Sequence[npt.NDArray[Any]],
+        chosen: list[int],
+        focal_px: Sequence[Any] | None,
+    ) -> Sequence[DepthMap | None]:
+        if self.depth is None or not chosen:
+            return [None] * len(chosen)
+        focal = None if focal_px is None else [focal_px[i] for i in chosen]
+        return self.depth.estimate([pictures[i] for i in chosen], focal)
+
+    def _describe(
+        self, boxes: FloatArray, scores: FloatArray, pose: Poses2d, depth: DepthMap | None
+    ) -> Detections:
+        source, target = self.keypoint_skeleton.name, self.skeleton.name
+        joints = map_joints(pose.keypoints_2d, source, target).astype(np.float32)
+        trust = map_confidence(pose.confidence, source, target).astype(np.float32)
+        options = self.descriptor
+        size = torso_size_px(joints, self.skeleton)
+        radius = radius_px(trust, size, options.radius_rule, options.r_min_px, options.r_max_px)
+        depth_m, valid = self._read_discs(depth, joints, radius)
+        return Detections(
+            box_xyxy=boxes,
+            box_score=scores,
+            keypoints_2d=pose.keypoints_2d,
+            confidence=pose.confidence,
+            joints_2d=joints,
+            joint_confidence=trust,
+            depth_m=depth_m,
+            depth_valid=valid,
+            radius_px=radius.astype(np.float32),
+        )
+
+    def _read_discs(
+        self, depth: DepthMap | None, joints: FloatArray, radius: npt.NDArray[Any]
+    ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """The discs of everybody in the picture at once: (N, J, 6), (N, J)."""
+        shape = joints.shape[:-1]
+        if depth is None:
+            return np.full((*shape, len(STATISTICS)), np.nan, np.float32), np.zeros(shape, bool)
+        depth_m, valid = describe(
+            depth.values,
+            depth.picture_wh,
+            joints.reshape(-1, 2),
+            radius.reshape(-1),
+            self.descriptor.quantiles,
+        )
+        return depth_m.reshape(*shape, len(STATISTICS)), valid.reshape(shape)
