@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from auglift.cli.session import Session
@@ -41,5 +42,5 @@ def _table(diagnosis: Diagnosis) -> Table:
     for heading in ("check", "", "found", "repair"):
         table.add_column(heading, overflow="fold")
     for check in diagnosis.checks:
-        table.add_row(check.name, MARKS[check.status], check.found, check.repair)
+        table.add_row(check.name, MARKS[check.status], escape(check.found), escape(check.repair))
     return table

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from auglift.cli.doctor import doctor
+from auglift.cli.evaluate import evaluate
 from auglift.cli.options import with_session
+from auglift.cli.train import train
 
 HELP = """
 Depth-augmented 3D human pose lifting: from pictures or keypoints to 3D people in metres.
@@ -41,7 +44,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("doctor", rich_help_panel=TOOLS)(with_session(doctor))
+Command = Callable[..., None]
+STAGE_COMMANDS: dict[str, Command] = {"train": train, "evaluate": evaluate}
+TOOL_COMMANDS: dict[str, Command] = {"doctor": doctor}
+
+for _panel, _commands in ((STAGES, STAGE_COMMANDS), (TOOLS, TOOL_COMMANDS)):
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(with_session(_command))
 
 
 def _print_versions(wanted: bool) -> None:

@@ -16,7 +16,25 @@ import typer
 
 from auglift.cli.session import Session
 
-RUN = "Run"
+# Panels of the help page, in this order.
+DATA, MODEL, RUN = "Data", "Model", "Run"
+
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        help="h36m, 3dpw, 3dhp, fit3d, virtual or your own; default: the only one there.",
+        rich_help_panel=DATA,
+    ),
+]
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        help="h36m, 3dpw, 3dhp, fit3d, virtual or your own; may be repeated.",
+        rich_help_panel=DATA,
+    ),
+]
 
 Root = Annotated[
     Path | None,

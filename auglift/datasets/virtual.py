@@ -29,7 +29,8 @@ FloatArray = npt.NDArray[np.float64]
 FORMAT = "auglift-virtual"
 VERSION = 1
 
-_AGAIN = "delete the take's folder and film it again: auglift simulate --pictures"
+_TAKE_AGAIN = "delete the take's folder and film it again: auglift simulate --pictures"
+_ALL_AGAIN = "make it again: auglift simulate --pictures --overwrite"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def read_sequence(folder: Path, sequence: SequenceId, every: int) -> AnnotatedSe
     truth = _read_truth(sequence.folder / "truth.npz", take, sequence.camera_name)
     source = sequence.folder / f"{sequence.camera_name}.mkv"
     if not source.is_file():
-        raise MissingDataError("the video of a take is not there", where=source, hint=_AGAIN)
+        raise MissingDataError("the video of a take is not there", where=source, hint=_TAKE_AGAIN)
     numbers = [take.joints.index(joint) for joint in H36M_17.joints]
     joints = truth["joints"][:, ::every, numbers]  # (P, T, 17, 3), world
     n_people, n_frames = joints.shape[:2]
@@ -101,18 +102,18 @@ def _check_dataset(folder: Path) -> None:
         raise MissingDataError(
             "no virtual dataset", where=folder, hint="auglift simulate --pictures makes one"
         )
-    about = _read_json(path)
+    about = _read_json(path, _ALL_AGAIN)
     if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
         raise SchemaError(
             f"{about.get('format')} version {about.get('version')}; "
             f"this auglift reads {FORMAT} version {VERSION}",
             where=path,
-            hint="make it again: auglift simulate --pictures --overwrite",
+            hint=_ALL_AGAIN,
         )
 
 
 def _read_take(path: Path) -> _Take:
-    content = _read_json(path)
+    content = _read_json(path, _TAKE_AGAIN)
     try:
         take = _Take(
             subject=str(content["subject"]),
@@ -128,21 +129,21 @@ def _read_take(path: Path) -> _Take:
         raise BrokenFileError(
             f"not the description of a take: {type(error).__name__} {error}",
             where=path,
-            hint=_AGAIN,
+            hint=_TAKE_AGAIN,
         ) from error
     missing = [joint for joint in H36M_17.joints if joint not in take.joints]
     if missing:
-        raise BrokenFileError(f"a take without {', '.join(missing)}", where=path, hint=_AGAIN)
+        raise BrokenFileError(f"a take without {', '.join(missing)}", where=path, hint=_TAKE_AGAIN)
     return take
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, hint: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BrokenFileError(f"not readable as JSON: {error}", where=path, hint=_AGAIN) from error
+        raise BrokenFileError(f"not readable as JSON: {error}", where=path, hint=hint) from error
     if not isinstance(content, dict):
-        raise BrokenFileError("not a JSON object", where=path, hint=_AGAIN)
+        raise BrokenFileError("not a JSON object", where=path, hint=hint)
     return content
 
 
@@ -157,7 +158,8 @@ def _read_truth(path: Path, take: _Take, camera: str) -> dict[str, FloatArray]:
     }
     truth: dict[str, FloatArray] = {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a file that it opened itself open when it is no archive
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for name, shape in shapes.items():
                 array = np.asarray(arrays[name], np.float64)
                 if array.shape != shape or not np.isfinite(array).all():
@@ -165,7 +167,7 @@ def _read_truth(path: Path, take: _Take, camera: str) -> dict[str, FloatArray]:
                 truth[name.removeprefix(f"{camera}/")] = array
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise BrokenFileError(
-            f"not the truth of its take: {error}", where=path, hint=_AGAIN
+            f"not the truth of its take: {error}", where=path, hint=_TAKE_AGAIN
         ) from error
     return truth
 

@@ -113,14 +113,14 @@ class TableMetadata:
 def from_json(text: str, kind: str) -> TableMetadata:
     """Read `to_json`'s text, which must be of a table of this kind in today's version."""
     schema = get_schema(kind)
-    again = f"the command that writes {kind} is: {schema.written_by}"
+    again = f"the command that writes {kind}: {schema.written_by}"
     try:
         document = json.loads(text)
         found, version = document["schema"], document["version"]
     except (ValueError, TypeError, KeyError) as error:
         raise SchemaError("its metadata is not auglift's", hint=again) from error
     if found != kind:
-        raise SchemaError(f"this is a table of {found}, wanted are {kind}", hint=again)
+        raise SchemaError(f"a table of the kind {found}; wanted: {kind}", hint=again)
     if version != schema.version:
         raise _other_version(schema, version)
     try:
@@ -167,19 +167,21 @@ _MUST_AGREE = (
 
 
 def _combined_fps(parts: Mapping[Path, TableMetadata]) -> float | Mapping[str, float]:
+    """One rate that all share, or the rates of all sequences."""
     (first_path, first), *others = parts.items()
-    if all(other.fps == first.fps for _, other in others):
+    different = {path: other.fps for path, other in others if other.fps != first.fps}
+    if not different:
         return first.fps
-    rates: dict[str, float] = {}
-    for path, metadata in parts.items():
-        if not isinstance(metadata.fps, Mapping) or not isinstance(first.fps, Mapping):
-            raise _disagreement("fps", {first_path: first.fps, path: metadata.fps})
-        for sequence, rate in metadata.fps.items():
-            if rates.setdefault(sequence, rate) != rate:
-                raise _disagreement(
-                    f"fps of '{sequence}'", {first_path: rates[sequence], path: rate}
-                )
-    return rates
+    said: dict[str, tuple[float, Path]] = {}
+    for path, fps in {first_path: first.fps, **different}.items():
+        if not isinstance(fps, Mapping) or not isinstance(first.fps, Mapping):
+            path, fps = next(iter(different.items()))
+            raise _disagreement("fps", {first_path: first.fps, path: fps})
+        for sequence, rate in fps.items():
+            known, known_path = said.setdefault(sequence, (rate, path))
+            if known != rate:
+                raise _disagreement(f"fps of '{sequence}'", {known_path: known, path: rate})
+    return {sequence: rate for sequence, (rate, _) in said.items()}
 
 
 def _disagreement(name: str, values: Mapping[Path, object]) -> SchemaError:

@@ -65,6 +65,8 @@ class TableWriter:
         with at(self.path, f"mend the input of {self.metadata.schema.written_by}"):
             arrays = conformed(columns, self.metadata)
             self._order.check(arrays)
+            for sequence in dict.fromkeys(arrays["sequence"]):
+                self.metadata.fps_of(sequence)  # raises where nobody says it
             for start in range(0, len(arrays["frame"]), self._group_rows):
                 self._add({n: a[start : start + self._group_rows] for n, a in arrays.items()})
 

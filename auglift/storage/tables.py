@@ -198,10 +198,10 @@ def _metadata(file: Any, schema: Schema, skeleton: str | None) -> TableMetadata:
     """The metadata of an open file, if it is a table of this kind and skeleton."""
     content = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
     if content is None:
-        raise SchemaError(f"Parquet, but no table of auglift's; wanted are {schema.kind}")
+        raise SchemaError(f"Parquet, but no table of auglift's; wanted: {schema.kind}")
     metadata = from_json(content.decode(), schema.kind)
     if skeleton is not None and metadata.skeleton != skeleton:
-        raise SchemaError(f"its skeleton is {metadata.skeleton}, wanted is {skeleton}")
+        raise SchemaError(f"its skeleton is {metadata.skeleton}; wanted: {skeleton}")
     missing = [c.name for c in metadata.columns if c.name not in file.schema_arrow.names]
     if missing:
         raise SchemaError(f"{schema.kind} without the columns {', '.join(missing)}")

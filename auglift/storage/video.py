@@ -30,7 +30,9 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.sidedata.sidedata import Type
+from av.video.reformatter import VideoReformatter
 
 from auglift.errors import BrokenFileError
 from auglift.storage.frames import BrokenFrame, Frame, SourceInfo, frame_indices, only_whole
@@ -64,7 +66,7 @@ class VideoReader:
         with opened(self.path) as (container, stream):
             self.info = self._look(first, container, stream)
             # Not the frames' own: those that are flushed at the end carry none.
-            self._time_base: Fraction = stream.time_base
+            self._time_base = Fraction(stream.time_base)
         self._first_pts: int | None = first.pts
 
     def frames(
@@ -93,11 +95,14 @@ class VideoReader:
         if i_kept < 0:
             return
         n_frames, damage = 0, None
+        reformatter = VideoReformatter()
         try:
             for i_frame, decoded in enumerate(whole_frames(self.path, self._threads)):
                 n_frames = i_frame + 1
                 if i_frame == i_kept:
-                    yield Frame(i_frame, self._time_s(i_frame, decoded), self._picture(decoded))
+                    yield Frame(
+                        i_frame, self._time_s(i_frame, decoded), self._picture(decoded, reformatter)
+                    )
                     i_kept = next(kept, -1)
                     if i_kept < 0:
                         return
@@ -136,12 +141,16 @@ class VideoReader:
             return i_frame / self.info.fps if self.info.fps else math.nan
         return float((decoded.pts - self._first_pts) * self._time_base)
 
-    def _picture(self, decoded: Any) -> Picture:
-        # The interpolation of colour is OpenCV's, so that both read the same numbers.
-        rgb = decoded.to_ndarray(
-            format="rgb24", interpolation="BICUBIC", threads=self._threads or 0
-        )
-        if decoded.format.name == "rgb24":
+    def _picture(self, decoded: Any, reformatter: Any) -> Picture:
+        try:
+            # The interpolation of colour is OpenCV's, so that both read the same numbers.
+            frame = reformatter.reformat(
+                decoded, format="rgb24", interpolation="BICUBIC", threads=self._threads or 0
+            )
+        except FFmpegError as error:
+            raise Damage(f"its colours cannot be read ({error.strerror})") from error
+        rgb = frame.to_ndarray()
+        if frame is decoded:
             rgb = rgb.copy()  # else the decoder's own memory, from which it makes the next frame
         return np.ascontiguousarray(_upright(rgb, self._orientation))
 

@@ -31,6 +31,7 @@ import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.container import Flags as ContainerFlags
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 
 from auglift.errors import DataError, UsageError
 from auglift.storage.atomic import replacing
@@ -70,7 +71,7 @@ def write_video(
         # No B-frames: with them the length of a video of variable rate is written too short.
         codec_options={"crf": str(crf), "preset": "veryfast", "bf": "0"},
         muxer_options={"movflags": "+faststart"},
-        conversion={"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
+        
         # H.273: 1 is BT.709 in all three, and FFmpeg's number for the limited range.
         codec_tags={"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1},
     )
@@ -105,6 +106,7 @@ class VideoWriter:
         self._shape: tuple[int, ...] = ()
         self._last_tick = -1
         self._stream: Any = None
+        self._reformatter = VideoReformatter()
         self._container = av.open(
             str(path.absolute()), "w", format=form.muxer, options=dict(form.muxer_options)
         )
@@ -161,8 +163,11 @@ class VideoWriter:
         rest = (-height % self._form.multiple_of, -width % self._form.multiple_of)
         if any(rest):
             picture = np.pad(picture, ((0, rest[0]), (0, rest[1]), (0, 0)), mode="edge")
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24").reformat(
-            format=self._form.pixel_format, threads=self._threads, **self._form.conversion
+        return self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24"),
+            format=self._form.pixel_format,
+            threads=self._threads,
+            **self._form.conversion,
         )
 
     def _start(self, width: int, height: int) -> Any:

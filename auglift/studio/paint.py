@@ -27,7 +27,7 @@ from auglift.studio.palette import (
     JOINT_CODES,
     N_PEOPLE,
 )
-from auglift.studio.rays import GROUND_FACE, Slopes
+from auglift.studio.rays import Slopes
 from auglift.studio.scene import (
     CLUTTER,
     GROUND,
@@ -78,37 +78,32 @@ def paint(
 ) -> npt.NDArray[np.uint8]:
     """Red and green (P, 2) of every ray's surface."""
     depth_m, solid, label = surfaces
-    thing = label == CLUTTER
-    tone_of_solid = np.concatenate([np.zeros(view.first_face), _FACE_TONE])
-    tone = tone_of_solid[solid]
+    x, y = (slope.astype(np.float32) for slope in rays)
+    tone = _tone_of_solid(view)[solid]
 
-    def add(chosen: npt.NDArray[np.bool_], shader: _Shader) -> None:
+    def shade(chosen: npt.NDArray[np.bool_], shader: _Shader) -> None:
         i_ray = np.flatnonzero(chosen)
         depth = depth_m[i_ray]
-        points = np.stack([rays.x[i_ray] * depth, rays.y[i_ray] * depth, depth])
-        tone[i_ray] += shader(points, solid[i_ray])
+        tone[i_ray] += shader(np.stack([x[i_ray] * depth, y[i_ray] * depth, depth]), solid[i_ray])
 
-    add(is_flesh(label), lambda points, i: FLESH_SHADE * _capsule_light(view, points, i))
-    add(
-        thing & (solid < view.n_capsules),
-        lambda points, i: _THING_TONE * _capsule_light(view, points, i),
-    )
-    add(
-        thing & (solid >= view.n_capsules),
-        lambda points, i: _THING_TONE * _box_light(view, points, i),
-    )
-    add(
-        solid == view.first_face + GROUND_FACE,
-        lambda points, i: _ground_tone(scene, camera, points),
-    )
-    add(label == WALL, lambda points, i: _wall_tone(camera, points, i - view.first_face))
+    thing, round_solid = label == CLUTTER, solid < view.n_capsules
+    shade(is_flesh(label), lambda points, i: FLESH_SHADE * _capsule_light(view, points, i))
+    shade(thing & round_solid, lambda points, i: _THING_TONE * _capsule_light(view, points, i))
+    shade(thing & ~round_solid, lambda points, i: _THING_TONE * _box_light(view, points, i))
+    shade(label == GROUND, lambda points, i: _ground_tone(scene, camera, points))
+    shade(label == WALL, lambda points, i: _wall_tone(camera, points, i - view.first_face))
 
-    colours = _CODES[label]
-    colours += np.rint(np.clip(tone, -BACKGROUND_SHADE, BACKGROUND_SHADE))[:, None].astype(np.int16)
+    levels = np.rint(np.clip(tone, -BACKGROUND_SHADE, BACKGROUND_SHADE)).astype(np.int16)
+    colours = np.stack([_CODES[:, channel][label] + levels for channel in (0, 1)], axis=-1)
     # Each thing has a hue of its own, turned by the golden angle.
     angle = 2.4 * solid[thing]
     colours[thing] += (_HUE * np.stack([np.cos(angle), np.sin(angle)], axis=-1)).astype(np.int16)
     return colours.astype(np.uint8)
+
+
+def _tone_of_solid(view: View) -> FloatArray:
+    """Brightness of every solid before light and pattern: only the room's faces have one."""
+    return np.concatenate([np.zeros(view.first_face), _FACE_TONE]).astype(np.float32)
 
 
 def _lambert(cosine: FloatArray) -> FloatArray:
@@ -150,29 +145,31 @@ def _wall_tone(camera: Camera, points: FloatArray, face: IntArray) -> FloatArray
     x_is_normal = face % 3 == 0
     along = np.where(x_is_normal, _in_world(camera, points, 1), _in_world(camera, points, 0))
     height = _in_world(camera, points, 2)
-    skirting = np.where(height < _SKIRTING_M, _SKIRTING_TONE, 0.0)
+    skirting = _SKIRTING_TONE * (height < _SKIRTING_M)
     tone: FloatArray = _BOARD_TONE * _checks(along, _BOARD_M) + skirting
     return tone
 
 
 def _in_world(camera: Camera, points: FloatArray, axis: int) -> FloatArray:
     """One world coordinate (K,) of points (3, K) in camera axes."""
-    place: FloatArray = camera.rotation[:, axis] @ points + camera.centre[axis]
+    x, y, z = camera.rotation[:, axis].astype(np.float32)
+    place: FloatArray = x * points[0] + y * points[1] + (z * points[2] + float(camera.centre[axis]))
     return place
 
 
 def _checks(place_m: FloatArray, size_m: float) -> FloatArray:
     """+1 and −1 in turn, every `size_m`."""
-    checks: FloatArray = 1.0 - 2.0 * (np.floor(place_m / size_m).astype(np.int64) & 1)
+    pairs = place_m * (0.5 / size_m)
+    checks: FloatArray = np.copysign(np.ones_like(pairs), 0.5 - (pairs - np.floor(pairs)))
     return checks
 
 
 def _shadow(scene: Scene, x: FloatArray, y: FloatArray) -> FloatArray:
     """How deep the ground at x, y (K,) lies in the soft shadow of the nearest foot, 0…1."""
-    shadow = np.zeros(len(x))
+    shadow = np.zeros_like(x)
     for person in scene.people:
         for heel, toe in _FEET:
-            foot_x, foot_y, height = 0.5 * (person.joints[heel] + person.joints[toe])
+            foot_x, foot_y, height = (0.5 * (person.joints[heel] + person.joints[toe])).tolist()
             squared = (x - foot_x) ** 2 + (y - foot_y) ** 2
             # A raised foot casts a wider and fainter shadow.
             size = (_SHADOW_M + 0.5 * max(height, 0.0)) ** 2

@@ -28,6 +28,7 @@ from auglift.studio.scene import Scene
 from auglift.studio.view import Rays, View, look
 from auglift.studio.zbuffer import group_runs, nearest, nearest_of_all, picture_runs
 
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
 
 
@@ -57,9 +58,7 @@ def render(scene: Scene, camera: Camera, seed: int) -> Picture:
     """
     width, height = camera.image_wh
     view = _look_once(scene, camera)
-    columns, rows = np.arange(float(width)), np.arange(float(height))
-    pixels = np.stack([np.tile(columns, height), np.repeat(rows, width)], axis=-1)
-    rays = Rays(_slopes(camera, pixels))
+    rays = Rays(_picture_slopes(camera))
     if camera.distortion == "none":
         runs = picture_runs(view, camera)
     else:
@@ -108,9 +107,24 @@ def _look_once(scene: Scene, camera: Camera) -> View:
     return look(scene, [camera])
 
 
+def _picture_slopes(camera: Camera) -> Slopes:
+    """The rays of all pixels, row by row."""
+    width, height = camera.image_wh
+    x, y = np.arange(float(width)), np.arange(float(height))
+    if camera.distortion != "none":
+        return _slopes(camera, np.stack([np.tile(x, height), np.repeat(y, width)], axis=-1))
+    ideal = _ideal_slopes(camera, x, y)
+    return Slopes(np.tile(ideal.x, height), np.repeat(ideal.y, width))
+
+
 def _slopes(camera: Camera, pixels: npt.ArrayLike) -> Slopes:
+    """The rays through pixels (P, 2)."""
     ideal = np.asarray(pixels, dtype=np.float64)
     if camera.distortion != "none":
         ideal = camera.undistort(ideal)
+    return _ideal_slopes(camera, ideal[:, 0], ideal[:, 1])
+
+
+def _ideal_slopes(camera: Camera, x: FloatArray, y: FloatArray) -> Slopes:
     (focal_x, focal_y), (centre_x, centre_y) = camera.focal_px, camera.centre_px
-    return Slopes((ideal[:, 0] - centre_x) / focal_x, (ideal[:, 1] - centre_y) / focal_y)
+    return Slopes((x - centre_x) / focal_x, (y - centre_y) / focal_y)

@@ -10,7 +10,7 @@ the formulae of `rays.py` with it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -143,8 +143,7 @@ def nearest_of_all(view: View, rays: Rays) -> Surfaces:
     solids = np.arange(view.n_capsules)[:, None]
     crossings = [_enter_capsules(view, rays, solid) for solid in solids]
     crossings += [enter_box(rays.slopes, box.along(rays)) for box in view.boxes]
-    room_m, solid = _room(view, rays)
-    depth_m = room_m.astype(np.float32)
+    depth_m, solid = _room(view, rays)
     for i_solid, crossing in enumerate(crossings):
         closer = crossing.astype(np.float32) < depth_m
         depth_m[closer], solid[closer] = crossing[closer], i_solid
@@ -177,13 +176,13 @@ def _shows(
     return shows
 
 
-def _room(view: View, rays: Rays) -> tuple[FloatArray, IntArray]:
+def _room(view: View, rays: Rays) -> tuple[npt.NDArray[np.float32], IntArray]:
     """Depth (P,) and solid (P,) of the room's face, or of the sky, on every ray."""
     depth, face = leave_room(rays.slopes, view.room.along(rays))
-    return depth, view.first_face + face
+    return depth, face + np.intp(view.first_face)
 
 
-def _pack(depth: FloatArray, solid: IntArray) -> npt.NDArray[np.uint64]:
+def _pack(depth: npt.NDArray[np.floating[Any]], solid: IntArray) -> npt.NDArray[np.uint64]:
     """Depth and solid in one number whose order is the depth's, then the solid's.
 
     Positive float32 numbers, inf included, are ordered as their bits are.

@@ -39,6 +39,7 @@ def _make_video(
     display: tuple[float, bool] | None = None,
     audio: bool = False,
     ticks_per_s: int = 10_000,
+    title: str = "",
 ) -> Path:
     if times_s is None:
         times_s = [i / 25 for i in range(len(pictures))]
@@ -50,6 +51,8 @@ def _make_video(
         if display is not None:
             degrees, mirrored = display
             stream.set_display_rotation(degrees, hflip=mirrored)
+        if title:
+            container.metadata["title"] = title
         if audio:
             sound = container.add_stream("aac", rate=8000, layout="mono")
         for picture, time_s in zip(pictures, times_s, strict=True):

@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from auglift.errors import BrokenFileError, MissingDataError, UsageError
 from auglift.storage.frames import BrokenFrame
@@ -255,9 +256,9 @@ def test_names_that_look_like_addresses_are_files(
     ("name", "content", "what"),
     [
         ("zero.mp4", b"", "empty"),
-        ("text.mp4", b"The quick brown fox.\n" * 50, "a text file"),
+        ("text.mp4", b"The quick brown fox.\n" * 50, "not a video"),
         ("noise.mp4", bytes(np.random.default_rng(0).integers(0, 256, 4000, np.uint8)), "not a v"),
-        ("list.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nclip.ts\n", "a text file"),
+        ("list.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nclip.ts\n", "a playlist"),
     ],
 )
 def test_what_is_no_video_is_refused(
@@ -270,6 +271,37 @@ def test_what_is_no_video_is_refused(
     assert caught.value.where == str(path)
 
 
+def test_a_title_in_an_old_code_page_does_not_matter(
+    tmp_path: Path, make_video: MakeVideo, numbered: Numbered
+) -> None:
+    path = tmp_path / "clip.mkv"
+    make_video(path, [numbered(1)] * 3, title="Übung")
+    content = path.read_bytes()
+    assert "Übung".encode() in content
+    path.write_bytes(content.replace("Übung".encode(), "Übung.".encode("latin-1")))
+    assert len(list(read_video(path))) == 3
+
+
+def test_the_cover_of_a_song_is_no_video(
+    tmp_path: Path, make_video: MakeVideo, numbered: Numbered
+) -> None:
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        cover = container.add_stream("png", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 96, 64, "rgb24"
+        cover.disposition = Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(numbered(3), "rgb24")
+        container.mux(cover.encode(picture))
+        container.mux(cover.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        silence.rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+    with pytest.raises(BrokenFileError, match="no video in this file, only audio(?m:$)"):
+        VideoReader(path)
+
+
 def test_sound_alone_and_folders_and_nothing_are_refused(tmp_path: Path) -> None:
     sound = tmp_path / "sound.wav"
     with wave.open(str(sound), "w") as file:
@@ -277,7 +309,7 @@ def test_sound_alone_and_folders_and_nothing_are_refused(tmp_path: Path) -> None
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(bytes(8000))
-    with pytest.raises(BrokenFileError, match="no video in this file, only audio"):
+    with pytest.raises(BrokenFileError, match="no video in this file, only audio(?m:$)"):
         VideoReader(sound)
     with pytest.raises(BrokenFileError, match="folder"):
         VideoReader(tmp_path)
