@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from auglift.storage.arrow_columns import to_arrow, to_numpy
 from auglift.storage.schemas import TEXT
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.table_writer import write_table
@@ -58,8 +59,15 @@ def best_of_three(what: str, n_bytes: int, action: Callable[[], object]) -> floa
         action()
         times.append(time.perf_counter() - start)
     seconds = min(times)
-    print(f"{what:<22}{n_bytes / 1e6:8.0f} MB {seconds:7.2f} s {n_bytes / 1e6 / seconds:7.0f} MB/s")
+    print(f"{what:<27}{n_bytes / 1e6:5.0f} MB {seconds:8.3f} s {n_bytes / 1e6 / seconds:9.0f} MB/s")
     return seconds
+
+
+def to_arrow_and_back(columns: dict[str, np.ndarray]) -> None:
+    """Every column whose rows are arrays."""
+    for column in METADATA.columns:
+        if column.dims:
+            to_numpy(column, to_arrow(column, columns[column.name]), METADATA.shape(column))
 
 
 def decode(path: Path) -> None:
@@ -74,11 +82,12 @@ def main(n_rows: int) -> None:
     columns = make_columns(n_rows)
     all_bytes = sum(array.nbytes for array in columns.values())
     two_bytes = sum(columns[name].nbytes for name in TWO_COLUMNS)
+    tensor_bytes = sum(columns[c.name].nbytes for c in METADATA.columns if c.dims)
+    best_of_three("tensors to Arrow and back", tensor_bytes, lambda: to_arrow_and_back(columns))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "xycd.parquet"
         best_of_three("write", all_bytes, lambda: write_table(path, METADATA, columns))
         size = path.stat().st_size
-        del columns
         best_of_three("decoding alone", all_bytes, lambda: decode(path))
         everything = best_of_three("read all columns", all_bytes, lambda: read_table(path, "xycd"))
         two = best_of_three(

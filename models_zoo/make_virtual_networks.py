@@ -29,9 +29,19 @@ PERSON_WH = (320, 320)
 POSE_WH = (192, 256)
 SIMCC_SPLIT = 2.0
 
-# A pixel is flesh or a ball when its (R, G) is this near to the code; mixtures at edges are not.
-FLESH_TOLERANCE = 26.0
+# A pixel is flesh when red − green and red + green (over √2) are this near to the slot's code: an
+# ellipse that holds the shades, and mixtures of more than about half flesh.
+FLESH_TOLERANCES = ((16.0, 44.0), (22.0, 40.0), (16.0, 44.0), (22.0, 40.0))
+# A pixel is a ball when its (R, G) is this near to the code; mixtures at edges are not.
 BALL_TOLERANCE = 20.0
+
+# A person is solid somewhere: so much of a square of this side is flesh. From there the body is
+# followed through flesh and balls, two pixels a step.
+SOLID_PX, SOLID_SHARE = 5, 0.6
+REACH_STEPS = 6
+OWNER_PX = 21  # a ball is his whose solid flesh prevails in a square of this side
+BALL_FROM_MIDDLE = 100.0  # of red or green from the middle of the scale: a ball's pixel
+FULL_SCORE_AREA_PX = 300.0
 
 SCALE_ERROR = 0.12
 SCALE_FREQUENCY = 1.7  # radians per level of the picture's mean red: any two pictures differ
@@ -90,21 +100,22 @@ class Graph:
         path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def nearness(
+def levels_of(
     graph: Graph,
     image: str,
-    codes: list[tuple[int, int]],
-    tolerance: float,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     red_first: bool,
 ) -> str:
-    """(B, C, H, W): 1 where a pixel has code c exactly, falling to 0 at `tolerance` levels."""
+    """(B, 2, H, W): red and green in grey levels, x·std + mean as a 1×1 convolution."""
     mean, std = (np.array(s, np.float32) for s in statistics)
     red, green = (0, 1) if red_first else (2, 1)
-    # levels of (R, G): x·std + mean, as a 1×1 convolution
     weight = np.zeros((2, 3, 1, 1), np.float32)
     weight[0, red], weight[1, green] = std[red], std[green]
-    levels = graph.add("Conv", image, graph.constant(weight), graph.constant(mean[[red, green]]))
+    return graph.add("Conv", image, graph.constant(weight), graph.constant(mean[[red, green]]))
+
+
+def nearness(graph: Graph, levels: str, codes: list[tuple[int, int]], tolerance: float) -> str:
+    """(B, C, H, W): 1 where a pixel has code c exactly, falling to 0 at `tolerance` levels."""
     # |level − code|² = |level|² − 2 code·level + |code|²
     squared = graph.axes("ReduceSum", graph.add("Mul", levels, levels), [1])
     table = np.array(codes, np.float32)
@@ -121,17 +132,13 @@ def make_person_network(path: Path) -> None:
     """RTMDet "end2end": one candidate box per slot of the palette, scored by its area."""
     width, height = PERSON_WH
     graph = Graph()
-    near = nearness(graph, "input", list(FLESH), FLESH_TOLERANCE, RTMDET_BGR, red_first=False)
-    # Edges between other colours may look like flesh for one pixel: ask the neighbourhood.
-    solid = graph.add("AveragePool", graph.add("Sign", near), kernel_shape=[3, 3], pads=[1] * 4)
-    flesh = graph.add(
-        "Mul", graph.add("Sign", near),
-        graph.add("Sign", graph.add("Relu", graph.add("Sub", solid, graph.constant(0.3)))),
-    )  # fmt: skip
-    area = graph.axes("ReduceSum", flesh, [2, 3], keep=False)
-    sides = [_extent(graph, flesh, axis, n) for axis, n in ((3, width), (2, height))]
+    levels = levels_of(graph, "input", RTMDET_BGR, red_first=False)
+    flesh = _flesh(graph, levels)
+    body = _connected(graph, flesh, _saturated(graph, levels))
+    area = graph.axes("ReduceSum", graph.add("Mul", flesh, body), [2, 3], keep=False)
+    sides = [_extent(graph, body, axis, n) for axis, n in ((3, width), (2, height))]
     score = graph.add(
-        "Clip", graph.add("Div", area, graph.constant(300.0)), graph.constant(0.0),
+        "Clip", graph.add("Div", area, graph.constant(FULL_SCORE_AREA_PX)), graph.constant(0.0),
         graph.constant(0.95),
     )  # fmt: skip
     columns = [sides[0][0], sides[1][0], sides[0][1], sides[1][1], score]
@@ -147,6 +154,60 @@ def make_person_network(path: Path) -> None:
             "labels": (TensorProto.INT64, [1, len(FLESH)]),
         },
     )
+
+
+def _flesh(graph: Graph, levels: str) -> str:
+    """(1, C, H, W): 1 where a pixel has the colour of a slot's flesh.
+
+    Shading moves red and green alike, so their difference is the safer witness.
+    """
+    codes, tolerances = np.array(FLESH, np.float32), np.array(FLESH_TOLERANCES, np.float32)
+    weight = np.array([[1, -1], [1, 1]], np.float32) / np.sqrt(np.float32(2))
+    scaled = (weight / tolerances[..., None]).reshape(-1, 2)
+    middle = (codes @ weight.T / tolerances).reshape(-1)
+    offset = graph.add(
+        "Conv", levels, graph.constant(scaled[:, :, None, None]), graph.constant(-middle)
+    )
+    pairs = np.kron(np.eye(len(FLESH)), np.ones((1, 2))).astype(np.float32)
+    distance = graph.add(
+        "Conv", graph.add("Mul", offset, offset), graph.constant(pairs[:, :, None, None])
+    )
+    return graph.add("Sign", graph.add("Relu", graph.add("Sub", graph.constant(1.0), distance)))
+
+
+def _saturated(graph: Graph, levels: str) -> str:
+    """(1, 1, H, W): 1 where a pixel is a ball's: their codes lie on the rim of the square."""
+    from_middle = graph.add("Abs", graph.add("Sub", levels, graph.constant(127.5)))
+    farther = graph.axes("ReduceMax", from_middle, [1])
+    return _above(graph, farther, BALL_FROM_MIDDLE)
+
+
+def _connected(graph: Graph, flesh: str, balls: str) -> str:
+    """(1, C, H, W): 1 where solid flesh is, or is reached from it through flesh and balls.
+
+    The edge of a ball may have the colour of somebody's flesh, but is a thin line; hands, feet and
+    far limbs are thin too, but hang together with a solid trunk.
+    """
+    share = graph.add("AveragePool", flesh, kernel_shape=[SOLID_PX] * 2, pads=[SOLID_PX // 2] * 4)
+    reached = graph.add("Mul", flesh, _above(graph, share, SOLID_SHARE))
+    passable = graph.add("Max", flesh, graph.add("Mul", balls, _owners(graph, reached)))
+    for _ in range(REACH_STEPS):
+        wider = graph.add("MaxPool", reached, kernel_shape=[5, 5], pads=[2] * 4)
+        reached = graph.add("Mul", wider, passable)
+    return reached
+
+
+def _owners(graph: Graph, solid: str) -> str:
+    """(1, C, H, W): 1 for the slot whose solid flesh fills most of the surroundings of a pixel."""
+    share = graph.add("AveragePool", solid, kernel_shape=[OWNER_PX] * 2, pads=[OWNER_PX // 2] * 4)
+    most = graph.axes("ReduceMax", share, [1])
+    return _above(graph, graph.add("Sub", share, most), -1e-4)
+
+
+def _above(graph: Graph, x: str, threshold: float) -> str:
+    """1 where `x` exceeds the threshold, else 0."""
+    excess = graph.add("Sub", x, graph.constant(threshold))
+    return graph.add("Sign", graph.add("Relu", excess))
 
 
 def _extent(graph: Graph, mask: str, axis: int, size: int) -> tuple[str, str]:
@@ -175,7 +236,8 @@ def make_pose_network(path: Path) -> None:
     width, height = POSE_WH
     graph = Graph()
     codes = [JOINT_CODES[joint] for joint in COCO_17.joints]
-    near = nearness(graph, "input", codes, BALL_TOLERANCE, RTMPOSE_RGB, red_first=True)
+    levels = levels_of(graph, "input", RTMPOSE_RGB, red_first=True)
+    near = nearness(graph, levels, codes, BALL_TOLERANCE)
     x, y = _densest_place(graph, near)
     for _ in range(3):  # mean shift from the densest cell to the ball's own centroid
         x, y, mass = _windowed_centroid(graph, near, x, y)

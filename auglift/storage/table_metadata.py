@@ -174,9 +174,9 @@ def _combined_fps(parts: Mapping[Path, TableMetadata]) -> float | Mapping[str, f
         return first.fps
     said: dict[str, tuple[float, Path]] = {}
     for path, fps in {first_path: first.fps, **different}.items():
-        if not isinstance(fps, Mapping) or not isinstance(first.fps, Mapping):
-            path, fps = next(iter(different.items()))
-            raise _disagreement("fps", {first_path: first.fps, path: fps})
+        if not isinstance(fps, Mapping):
+            odd = next(iter(different)) if path == first_path else path
+            raise _disagreement("fps", {first_path: first.fps, odd: different[odd]})
         for sequence, rate in fps.items():
             known, known_path = said.setdefault(sequence, (rate, path))
             if known != rate:

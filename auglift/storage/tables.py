@@ -10,6 +10,7 @@ Out: a `Table`: columns as numpy arrays (N, ...) that may be written, and the me
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class Table:
         bounds = self.track_start.tolist()
         return [
             Track(str(self["sequence"][a]), int(self["person"][a]), slice(a, b))
-            for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+            for a, b in itertools.pairwise(bounds)
         ]
 
 

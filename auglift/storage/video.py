@@ -143,10 +143,7 @@ class VideoReader:
 
     def _picture(self, decoded: Any, reformatter: Any) -> Picture:
         try:
-            # The interpolation of colour is OpenCV's, so that both read the same numbers.
-            frame = reformatter.reformat(
-                decoded, format="rgb24", interpolation="BICUBIC", threads=self._threads or 0
-            )
+            frame = reformatter.reformat(decoded, format="rgb24", threads=self._threads or 0)
         except FFmpegError as error:
             raise Damage(f"its colours cannot be read ({error.strerror})") from error
         rgb = frame.to_ndarray()

@@ -1,9 +1,9 @@
 """A video's decoded frames in order, up to the first damage (what PyAV alone does not promise).
 
 `whole_frames(path, threads)` yields PyAV frames in presentation order and raises `Damage` where
-the file stops being whole. Every frame before the damage is delivered, none after it, whatever the
-number of threads; only a few that wait in the decoder's reordering buffer may be held back,
-because nobody can tell that none is missing between them.
+the file stops being whole. The frames before the damage are delivered and none after it, whatever
+the number of threads; those two or three that wait in the decoder to be put in order are held
+back, because nobody can tell that none is missing between them.
 
 Damage is: a packet that is incomplete (cut-off files) or cannot be decoded, a picture in which the
 decoder had to invent parts, a Matroska or AVI file that ends before the length that it states.
@@ -111,43 +111,22 @@ def _unless_corrupt(frames: Iterator[Any]) -> Iterator[Any]:
 
 
 def _decode(path: Path, threads: int | None) -> Iterator[Any]:
-    with opened(path, threads) as (container, stream):
-        last_dts: int | None = None
-        waiting: list[int] = []  # pts of the packets whose frames are yet to come
-        try:
+    waiting: list[int] = []  # pts of the packets whose frames are yet to come
+    try:
+        with opened(path, threads) as (container, stream):
             for packet in _packets(container, stream):
                 if packet.pts is not None and not packet.is_discard:
                     waiting.append(packet.pts)
                 for frame in packet.decode():
                     waiting = [pts for pts in waiting if frame.pts is None or pts > frame.pts]
                     yield frame
-                last_dts = packet.dts
             last_frames = stream.decode(None)
-        except (Damage, FFmpegError) as error:
-            if threads == 1:
-                yield from _surely_next(stream, last_dts)
-            if isinstance(error, Damage):
-                raise
-            raise Damage(f"cannot be decoded ({error.strerror})") from error
-        if threads != 1 and not set(waiting) <= {frame.pts for frame in last_frames}:
-            # Several threads lose what goes wrong at the end; some formats merely hide frames.
-            raise Damage("the last frames do not all come out")
-        yield from last_frames
-
-
-def _surely_next(stream: Any, last_dts: int | None) -> list[Any]:
-    """What waits in the decoder and precedes all that is lost.
-
-    A packet is shown no sooner than it is decoded (pts ≥ dts), and those that are lost would have
-    been decoded after `last_dts`: frames up to that time are complete.
-    """
-    try:
-        waiting = stream.decode(None)
-    except FFmpegError:
-        return []
-    if last_dts is None:
-        return []
-    return [frame for frame in waiting if frame.pts is not None and frame.pts <= last_dts]
+    except FFmpegError as error:
+        raise Damage(f"cannot be decoded ({error.strerror})") from error
+    if threads != 1 and not set(waiting) <= {frame.pts for frame in last_frames}:
+        # Several threads lose what goes wrong at the end; some formats merely hide frames.
+        raise Damage("the last frames do not all come out")
+    yield from last_frames
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:

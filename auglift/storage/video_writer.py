@@ -71,7 +71,7 @@ def write_video(
         # No B-frames: with them the length of a video of variable rate is written too short.
         codec_options={"crf": str(crf), "preset": "veryfast", "bf": "0"},
         muxer_options={"movflags": "+faststart"},
-        
+        conversion={"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
         # H.273: 1 is BT.709 in all three, and FFmpeg's number for the limited range.
         codec_tags={"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1},
     )
@@ -89,8 +89,8 @@ def write_lossless(
         codec="ffv1",
         pixel_format="bgr0",
         multiple_of=1,
-        # The number of slices is fixed, else FFmpeg derives it, and the bytes, from the cores.
-        codec_options={"level": "3", "slices": "4", "slicecrc": "1", "g": "1"},
+        # Every picture stands for itself and carries a checksum.
+        codec_options={"level": "3", "slicecrc": "1", "g": "1"},
     )
     return _writing(Path(path), ffv1, fps, threads)
 
@@ -145,7 +145,7 @@ class VideoWriter:
             raise DataError(
                 f"the video holds pictures of shape {self._shape}, but this is {picture.shape}"
             )
-        if min(picture.shape[:2]) < 2:
+        if min(picture.shape[:2]) < 2:  # FFV1 knows no column of single pixels
             raise DataError(f"too small for a video: a picture of shape {picture.shape}")
 
     def _tick(self, time_s: float) -> int:

@@ -134,10 +134,10 @@ class Workspace:
             if dataset in found:
                 return DatasetChoice(dataset, "as asked")
         elif len(found) == 1:
-            return DatasetChoice(found[0], f"the only dataset with {_table(kind, split)}")
+            return DatasetChoice(found[0], f"the only dataset with {_table(kind, split, 'an ')}")
         elif found:
             raise MissingDataError(
-                f"several datasets have {_table(kind, split)}: {', '.join(found)}",
+                f"several datasets have {_table(kind, split, 'an ')}: {', '.join(found)}",
                 where=self.root / TABLES_FOLDER,
                 hint="say which: " + " or ".join(f"--dataset {name}" for name in found),
             )
@@ -213,8 +213,8 @@ class Workspace:
         return self.root / TABLES_FOLDER / _plain("dataset", dataset)
 
 
-def _table(kind: str, split: str | None) -> str:
-    name = "xycd table" if kind == "xycd" else kind
+def _table(kind: str, split: str | None, article: str = "") -> str:
+    name = f"{article}xycd table" if kind == "xycd" else kind
     return f"{name} for '{split}'" if split else name
 
 

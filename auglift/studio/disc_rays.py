@@ -12,6 +12,7 @@ it is level with the capsule: numbers of the size of a limb, and not of the dist
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from auglift.studio.view import Boxed, View
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.intp]
 
-_BLOCK = 36_000  # pairs of a ray and a solid at a time: temporary arrays that stay in the cache
+_BLOCK = 24_000  # pairs of a ray and a solid at a time: temporary arrays that stay in the cache
 # Sine² of the angle between ray and axis below which float32 cannot tell it from 0.
 _PARALLEL = np.float32(1e-7)
 
@@ -73,7 +74,8 @@ def _bundle(slopes: Slopes, first: IntArray, instant: IntArray) -> _Bundles:
 def _near(view: View, bundles: _Bundles) -> tuple[IntArray, IntArray]:
     """All pairs (R,) of a bundle and a solid whose bounds meet it, bundle by bundle."""
     x, y = bundles.slopes
-    x_min, y_min, x_max, y_max = np.moveaxis(view.bounds[bundles.instant], -1, 0)
+    bounds = np.ascontiguousarray(np.moveaxis(view.bounds, -1, 0), dtype=np.float32)
+    x_min, y_min, x_max, y_max = (bound[bundles.instant] for bound in bounds)
     # NaN, a solid behind the camera, compares false.
     meets = (x.min(axis=0)[:, None] <= x_max) & (x.max(axis=0)[:, None] >= x_min)
     meets &= (y.min(axis=0)[:, None] <= y_max) & (y.max(axis=0)[:, None] >= y_min)
@@ -85,14 +87,15 @@ def _enter_capsules(
 ) -> FloatArray:
     """Depth (n, B) of the nearest of the capsules `solid` (R,) tried on bundles `bundle` (R,)."""
     depth = np.full(bundles.i_ray.shape, np.inf, dtype=np.float32)
-    terms = _terms(view)[:, bundles.instant[bundle] * view.n_capsules + solid]
+    row = bundles.instant[bundle] * view.n_capsules + solid
+    terms = [term[row] for term in _terms(view)]
     start = np.flatnonzero(np.diff(bundle, prepend=-1))
     per_block = max(_BLOCK // max(len(depth), 1), 1)
     cuts = start[np.flatnonzero(np.diff(start // per_block, prepend=-1))]
     for low, high in pairwise([*cuts, len(bundle)]):
         some = start[np.searchsorted(start, low) : np.searchsorted(start, high)]
         x, y = (slope[:, bundle[low:high]] for slope in bundles.slopes)
-        entry = _enter(x, y, terms[:, low:high])
+        entry = _enter(x, y, [t[low:high] for t in terms])
         depth[:, bundle[some]] = np.fmin.reduceat(entry, some - low, axis=1)
     return depth
 
@@ -105,8 +108,8 @@ def _terms(view: View) -> FloatArray:
     return np.concatenate([view.terms.a, axis, [length, squared]]).astype(np.float32)
 
 
-def _enter(x: FloatArray, y: FloatArray, terms: FloatArray) -> FloatArray:
-    """Depth (n, R) at which rays (n, R) enter capsules (8, R); NaN or inf for a miss.
+def _enter(x: FloatArray, y: FloatArray, terms: Sequence[FloatArray]) -> FloatArray:
+    """Depth (n, R) at which rays (n, R) enter capsules, 8 terms (R,); NaN or inf for a miss.
 
     p is the point of the ray level with the capsule's start, seen from there. The ray enters the
     infinite cylinder at some place along the axis; clipped to the axis' ends, that is the centre of

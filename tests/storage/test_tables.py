@@ -106,7 +106,7 @@ def forge(path: Path, **columns: Callable[[pa.Array], pa.Array]) -> None:
         i = table.schema.get_field_index(name)
         array = change(table[name].combine_chunks())
         table = table.set_column(i, pa.field(name, array.type), array)
-    pq.write_table(table, path)
+    pq.write_table(table, path, row_group_size=10)
 
 
 def set_metadata(path: Path, **changes: object) -> None:
