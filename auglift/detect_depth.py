@@ -10,16 +10,15 @@ part exists whole or not at all, and what exists with the same settings is done.
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from auglift.config import StageConfig, as_dict, config_hash, setting
-from auglift.errors import ConfigError, DataError, PartlyDoneError, UsageError
+from auglift.config import StageConfig, config_hash, setting
+from auglift.errors import ConfigError, DataError, MissingDataError, PartlyDoneError, UsageError
 from auglift.executors import (
     Advance,
     Progress,
@@ -32,17 +31,12 @@ from auglift.executors import (
 from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from auglift.detection.detector import Detections, Detector
+    from auglift.detection.frame_grid import Part
+    from auglift.detection.part_record import DetectionSettings, PartCounts
     from auglift.detection.zoo_detector import OpenedDetector
 
-# Models of the virtual world read its colour code; for everything else, real networks.
-DEFAULT_MODELS = {
-    "virtual": ("virtual-person", "virtual-pose", "virtual-depth"),
-    "": ("rtmdet-m", "rtmpose-l-384x288", "depth-anything-v2-small-indoor"),
-}
+# A worker opens its networks anew for each share: few shares waste little, several share evenly.
+SHARES_PER_WORKER = 4
 
 logger = logging.getLogger(__name__)
 
@@ -63,19 +57,20 @@ class DetectDepthConfig(StageConfig):
     workers: int = setting(1, affects_result=False)
     """Processes on this machine, each with its own networks."""
 
-    person_model: str | None = setting(None)
+    # The models' hashes tell whether results are alike, not the words by which they were named.
+    person_model: str | None = setting(None, affects_result=False)
     """Card or ONNX file of the person detector; default by dataset."""
 
-    pose_model: str | None = setting(None)
+    pose_model: str | None = setting(None, affects_result=False)
     """Card or ONNX file of the 2D pose network; default by dataset."""
 
-    depth_model: str | None = setting(None)
+    depth_model: str | None = setting(None, affects_result=False)
     """Card or ONNX file of the depth network; default by dataset."""
 
     model_dir: Path | None = setting(None, affects_result=False)
     """A folder where model files lie."""
 
-    radius_rule: str = setting("code")
+    radius_rule: Literal["code", "paper"] = setting("code")
     """Radius of the depth discs: `code` (by torso size) or `paper` (linear in confidence)."""
 
     r_min_px: float = setting(3.0)
@@ -85,7 +80,7 @@ class DetectDepthConfig(StageConfig):
     """Largest radius."""
 
     part_frames: int = setting(2000)
-    """Frames in a part, the unit of resumption."""
+    """Most frames in a part, the unit of resumption."""
 
     batch: int = setting(8)
     """Pictures that go through the networks at once."""
@@ -94,177 +89,148 @@ class DetectDepthConfig(StageConfig):
         for name in ("workers", "part_frames", "batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-
-
-@dataclass(frozen=True, eq=False)
-class FrameRun:
-    """Some frames of one sequence."""
-
-    sequence: str
-    source: Path
-    frames: npt.NDArray[np.int64]
-    focal_px: npt.NDArray[np.float64]
-    """(n, 2)"""
-    fps: float
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The unit of work and of resumption; `path` is its table."""
-
-    number: int
-    path: Path
-    runs: tuple[FrameRun, ...]
-
-    @property
-    def n_frames(self) -> int:
-        """Frames in it."""
-        return sum(len(run.frames) for run in self.runs)
+        if not 0 <= self.r_min_px <= self.r_max_px:
+            raise ConfigError(f"r_min_px {self.r_min_px} … r_max_px {self.r_max_px} is no range")
 
 
 @dataclass(frozen=True)
 class DetectDepthResult:
-    """What this run did, and what all shards together have done."""
+    """What this run's share of the parts holds, and what is missing of the others."""
 
     dataset: str
     folder: Path
+    parts_of_all: int
+    """Parts of all shards together."""
+    parts_missing: int
+    """Those that are not there."""
+    parts: int
+    """Parts of this run's share."""
+    parts_done_before: int
     frames: int
-    """Frames of this run's parts, done now or before."""
+    """Frames of this run's share."""
+    frames_to_do: int
+    """Those that were not done before."""
     frames_with_people: int
     unreadable: int
-    parts: int
-    parts_done_before: int
-    parts_missing: int
-    """Parts of other shards that are not there yet."""
+    """Frames that could not be read; they count as empty."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every process of this run must know."""
+
+    config: DetectDepthConfig
+    dataset: str
+    data: Path
+    settings: DetectionSettings
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """The parts: all, this run's share, and what is done of it or has to be."""
+
+    grid: list[Part]
+    mine: list[Part]
+    done: dict[int, PartCounts]
+    todo: list[Part]
 
 
 def detect_depth(
     config: DetectDepthConfig, progress: Progress = silent, detector: OpenedDetector | None = None
 ) -> DetectDepthResult:
     """Detect people, 2D joints and depth in a dataset's frames."""
+    from auglift.storage.parts import remove_other_grids
+
     workspace = Workspace(config.root)
     choice = workspace.find_dataset("annotations", config.dataset)
-    dataset = choice.dataset
-    logger.info("dataset %s: %s", dataset, choice.why)
-    grid = cut_into_parts(config, workspace, dataset)
-    mine = list(parse_shard(config.shard).take(grid) if config.shard else grid)
-    todo = mine if config.overwrite else [part for part in mine if not _is_done(part, config)]
-    if config.dry_run:
-        n_frames = sum(part.n_frames for part in todo)
-        logger.info("would detect %d frames in %d of %d parts", n_frames, len(todo), len(grid))
-        todo = []
-    done_before = len(mine) - len(todo)
-    if todo:
-        _run(config, dataset, todo, progress, detector)
-    return _summarise(dataset, workspace.detections_folder(dataset), grid, mine, done_before)
+    logger.info("dataset %s: %s", choice.dataset, choice.why)
+    # Named or chosen, it is the same dataset, and the same settings.
+    config = replace(config, dataset=choice.dataset)
+    folder = workspace.detections_folder(choice.dataset)
+    work, plan = _prepare(config, workspace, choice.dataset, detector)
+    if plan.todo and not config.dry_run:
+        if config.overwrite:
+            remove_other_grids(folder, len(plan.grid))
+        _run(work, plan.todo, progress, detector)
+        plan.done.update(_counts(plan.todo, work.settings))
+    return _summarise(choice.dataset, folder, plan)
 
 
-def cut_into_parts(config: DetectDepthConfig, workspace: Workspace, dataset: str) -> list[Part]:
-    """The fixed grid: sequences in order, `part_frames` to a part, cut only where they overflow."""
-    runs = _frame_runs(config, workspace, dataset)
-    shares: list[list[FrameRun]] = [[]]
-    room = config.part_frames
-    for run in runs:
-        start = 0
-        while start < len(run.frames):
-            if room == 0:
-                shares.append([])
-                room = config.part_frames
-            taken = slice(start, start + room)
-            piece = FrameRun(
-                run.sequence, run.source, run.frames[taken], run.focal_px[taken], run.fps
-            )
-            shares[-1].append(piece)
-            start += len(piece.frames)
-            room -= len(piece.frames)
+def _prepare(
+    config: DetectDepthConfig, workspace: Workspace, dataset: str, detector: OpenedDetector | None
+) -> tuple[_Work, _Plan]:
+    """Look at everything that can be wrong before a network is opened, the data first."""
+    from auglift.detection.frame_grid import read_grid
+
     folder = workspace.detections_folder(dataset)
-    return [
-        Part(i, folder / f"part-{i:05d}-of-{len(shares):05d}.parquet", tuple(share))
-        for i, share in enumerate(shares)
-    ]
-
-
-def _frame_runs(
-    config: DetectDepthConfig, workspace: Workspace, dataset: str
-) -> Iterator[FrameRun]:
-    """Each sequence's frames, once however many people are annotated in them."""
-    import numpy as np
-
-    from auglift.storage.tables import read_table
-
-    folder = workspace.annotations_folder(dataset)
-    table = read_table(folder, "annotations", ["sequence", "frame", "source", "intrinsics"])
+    grid = read_grid(workspace.annotations_folder(dataset), folder, config.part_frames)
+    mine = list(parse_shard(config.shard).take(grid) if config.shard else grid)
     data = config.data or workspace.raw_folder(dataset)
-    bounds: dict[str, list[slice]] = {}
-    for track in table.tracks():
-        bounds.setdefault(track.sequence, []).append(track.rows)
-    for sequence, tracks in bounds.items():
-        rows = slice(tracks[0].start, tracks[-1].stop)
-        frames, first = np.unique(table["frame"][rows], return_index=True)
-        yield FrameRun(
-            sequence=sequence,
-            source=data / str(table["source"][rows][0]),
-            frames=frames.astype(np.int64),
-            focal_px=table["intrinsics"][rows][first, :2],
-            fps=table.metadata.fps_of(sequence),
+    _require_pictures([p for p in mine if config.overwrite or not p.path.is_file()], data, dataset)
+    settings = _settings(config, dataset, detector)
+    if config.overwrite:
+        return _Work(config, dataset, data, settings), _Plan(grid, mine, {}, mine)
+    _refuse_other_grids(folder, len(grid))
+    # The other shards' parts are looked at too: better refused now than after weeks.
+    done = _counts(grid, settings)
+    todo = [part for part in mine if part.number not in done]
+    return _Work(config, dataset, data, settings), _Plan(grid, mine, done, todo)
+
+
+def _require_pictures(parts: list[Part], data: Path, dataset: str) -> None:
+    """One missing source leaves its part undone; where all are missing, the folder is wrong."""
+    sources = [data / run.source for part in parts for run in part.runs]
+    if sources and not any(source.exists() for source in sources):
+        raise MissingDataError(
+            f"no video or picture of {dataset} is there, such as {sources[0].name}",
+            where=sources[0].parent,
+            hint=f"auglift detect-depth --dataset {dataset} --data FOLDER says where they lie",
         )
 
 
-def _is_done(part: Part, config: DetectDepthConfig) -> bool:
-    """Whether the part is there; one with other settings, or a broken one, is refused."""
-    from auglift.storage.tables import table_info
+def _settings(
+    config: DetectDepthConfig, dataset: str, detector: OpenedDetector | None
+) -> DetectionSettings:
+    from auglift.detection.part_record import DetectionSettings
+    from auglift.detection.zoo_detector import choose_models
+    from auglift.storage.provenance import lasting_settings
 
-    if not part.path.is_file():
-        return False
-    found = table_info(part.path, "detections").metadata
-    if found.config_hash != config_hash(config):
+    models = detector.choices if detector else None
+    if models is None:
+        names = _model_names(config, dataset)
+        models = choose_models(*names, model_dir=config.model_dir, may_fetch=not config.dry_run)
+    return DetectionSettings(lasting_settings(config), config_hash(config), models)
+
+
+def _refuse_other_grids(folder: Path, count: int) -> None:
+    from auglift.storage.parts import other_grids
+
+    if others := other_grids(folder, count):
         raise UsageError(
-            f"detections with other settings are there (config {found.config_hash}, "
-            f"now {config_hash(config)})",
-            where=part.path,
-            hint="--overwrite makes them again, or choose another --root",
+            f"detections in {' and '.join(map(str, others))} parts are there, but now it would be "
+            f"{count}: the annotations or part_frames have changed",
+            where=folder,
+            hint="--overwrite removes them and detects anew, or choose another --root",
         )
-    return True
+
+
+def _counts(parts: list[Part], settings: DetectionSettings) -> dict[int, PartCounts]:
+    """The counts of the finished parts by number; other settings are refused."""
+    from auglift.detection.part_record import read_record
+
+    counts = {part.number: read_record(part, settings) for part in parts}
+    return {number: one for number, one in counts.items() if one is not None}
 
 
 def _run(
-    config: DetectDepthConfig,
-    dataset: str,
-    parts: list[Part],
-    progress: Progress,
-    detector: OpenedDetector | None,
+    work: _Work, parts: list[Part], progress: Progress, detector: OpenedDetector | None
 ) -> None:
     n_frames = sum(part.n_frames for part in parts)
-    with progress(f"detect-depth {dataset}", n_frames, "frames") as advance:
-        if config.workers > 1 and detector is None:
-            shares = [Shard(i + 1, config.workers).take(parts) for i in range(config.workers)]
-            work = partial(_do_parts, config, dataset)
-            for outcome in run_locally(work, [s for s in shares if s], config.workers):
-                if outcome.error is not None:
-                    raise outcome.error
-                advance(sum(part.n_frames for part in outcome.item))
+    with progress(f"detect-depth {work.dataset}", n_frames, "frames") as advance:
+        if work.config.workers > 1 and detector is None:
+            failures = _run_workers(work, parts, advance)
         else:
-            _do_parts(config, dataset, parts, advance, detector)
-
-
-def _do_parts(
-    config: DetectDepthConfig,
-    dataset: str,
-    parts: Sequence[Part],
-    advance: Advance | None = None,
-    opened: OpenedDetector | None = None,
-) -> None:
-    """Do parts one after another; a source that cannot be opened leaves its part undone."""
-    opened = opened or _open_detector(config, dataset)
-    failures: list[DataError] = []
-    for part in parts:
-        fault_point("before_part", part.number)
-        try:
-            _do_part(config, dataset, part, opened, advance)
-        except DataError as error:
-            logger.error("part %d is left undone: %s", part.number, error)
-            failures.append(error)
-        fault_point("after_part", part.number)
+            failures = _do_parts(work, parts, advance, detector)
     if failures:
         raise PartlyDoneError(
             f"{len(failures)} of {len(parts)} parts could not be done: {failures[0].what}",
@@ -273,84 +239,78 @@ def _do_parts(
         ) from failures[0]
 
 
-def _do_part(
-    config: DetectDepthConfig,
-    dataset: str,
-    part: Part,
-    opened: OpenedDetector,
-    advance: Advance | None,
-) -> None:
-    from auglift.detection.rows import rows_of_sequence
-    from auglift.storage.table_metadata import TableMetadata
-    from auglift.storage.table_writer import TableWriter
+def _run_workers(work: _Work, parts: list[Part], advance: Advance) -> list[DataError]:
+    """Shares of the parts in processes of their own; one that fails leaves the others alone."""
+    count = SHARES_PER_WORKER * work.config.workers
+    shares = [Shard(i, count).take(parts) for i in range(1, count + 1)]
+    failures: list[DataError] = []
+    errors: list[BaseException] = []
+    do_share = partial(_do_parts, work)
+    for outcome in run_locally(do_share, [s for s in shares if s], work.config.workers):
+        failures += outcome.result or []
+        if outcome.error is not None:
+            logger.error("a worker failed: %s", outcome.error)
+            errors.append(outcome.error)
+        advance(sum(part.n_frames for part in outcome.item))
+    if errors:
+        raise errors[0]
+    return failures
 
-    detector = opened.detector
-    sizes = (detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints)
-    unreadable: dict[str, list[int]] = {}
-    chunks = []
-    for run in part.runs:
-        found, broken = _detect_run(run, detector, config.batch, advance)
-        chunks.append(rows_of_sequence(run.sequence, run.frames.tolist(), found, *sizes))
-        if broken:
-            unreadable[run.sequence] = broken
-    metadata = TableMetadata(
-        kind="detections",
-        skeleton=detector.skeleton.name,
-        detector_skeleton=detector.keypoint_skeleton.name,
-        fps={run.sequence: run.fps for run in part.runs},
-        dataset=dataset,
-        models=opened.models,
-        providers=opened.providers,
-        config=as_dict(config),
-        config_hash=config_hash(config),
-        extra={"part": part.number, "unreadable_frames": unreadable},
+
+def _unheard(n: int = 1, note: str = "") -> None:
+    """The progress of a worker, whose parent counts whole shares."""
+
+
+def _do_parts(
+    work: _Work,
+    parts: Sequence[Part],
+    advance: Advance = _unheard,
+    detector: OpenedDetector | None = None,
+) -> list[DataError]:
+    """Do parts one after another; one whose sources cannot be opened is left out, and said."""
+    from auglift.detection.part_work import detect_part, open_sources
+
+    detector = detector or _open_detector(work.config, work.dataset)
+    failures: list[DataError] = []
+    for part in parts:
+        fault_point("before_part", part.number)
+        try:
+            sources = open_sources(part, work.data, _threads(work.config))
+        except DataError as error:
+            logger.error("part %d is left undone: %s", part.number, error)
+            failures.append(error)
+            continue
+        detect_part(
+            part, sources, detector, work.settings, work.dataset, work.config.batch, advance
+        )
+        fault_point("after_part", part.number)
+    return failures
+
+
+def _threads(config: DetectDepthConfig) -> int | None:
+    """Threads of networks and decoders: as many as there are, unless workers share them."""
+    return 1 if config.workers > 1 else None
+
+
+def _model_names(config: DetectDepthConfig, dataset: str) -> tuple[str, str, str]:
+    from auglift.detection.default_models import default_models
+
+    default = default_models([dataset])
+    return (
+        config.person_model or default.person,
+        config.pose_model or default.pose,
+        config.depth_model or default.depth,
     )
-    with TableWriter(part.path, metadata) as writer:
-        for chunk in chunks:
-            writer.append(chunk)
-        fault_point("in_part", part.number)
-
-
-def _detect_run(
-    run: FrameRun, detector: Detector, batch: int, advance: Advance | None
-) -> tuple[list[Detections], list[int]]:
-    """Detections of each frame, and the frames that could not be read: nobody is seen in those."""
-    from auglift.detection.rows import no_people
-    from auglift.storage.frames import BrokenFrame
-    from auglift.storage.sources import open_source
-
-    frames = open_source(run.source).frames_or_errors(wanted=run.frames)
-    empty = no_people(detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints)
-    found: list[Detections] = []
-    broken: list[int] = []
-    for start in range(0, len(run.frames), batch):
-        some = list(itertools.islice(frames, batch))
-        pictures = {
-            i: frame.picture for i, frame in enumerate(some) if not isinstance(frame, BrokenFrame)
-        }
-        focal_px = [run.focal_px[start + i] for i in pictures]
-        answers = detector.detect(list(pictures.values()), focal_px)
-        by_place = dict(zip(pictures, answers, strict=True))
-        found += [by_place.get(i, empty) for i in range(len(some))]
-        broken += [int(frame.i_frame) for frame in some if isinstance(frame, BrokenFrame)]
-        if advance:
-            advance(len(some), run.sequence)
-    if broken:
-        logger.warning("%s: %d frames cannot be read", run.sequence, len(broken))
-    return found, broken
 
 
 def _open_detector(config: DetectDepthConfig, dataset: str) -> OpenedDetector:
     from auglift.detection.detector import DescriptorOptions
     from auglift.detection.zoo_detector import open_detector
 
-    person, pose, depth = DEFAULT_MODELS.get(dataset, DEFAULT_MODELS[""])
     return open_detector(
-        config.person_model or person,
-        config.pose_model or pose,
-        config.depth_model or depth,
+        *_model_names(config, dataset),
         device=config.device,
-        threads=1 if config.workers > 1 else None,
+        threads=_threads(config),
         batch=config.batch,
         model_dir=config.model_dir,
         descriptor=DescriptorOptions(
@@ -359,26 +319,17 @@ def _open_detector(config: DetectDepthConfig, dataset: str) -> OpenedDetector:
     )
 
 
-def _summarise(
-    dataset: str, folder: Path, grid: list[Part], mine: list[Part], done_before: int
-) -> DetectDepthResult:
-    from auglift.storage.tables import read_table
-
-    there = [part for part in mine if part.path.is_file()]
-    frames = people = unreadable = 0
-    for part in there:
-        table = read_table(part.path, "detections", ["detected"])
-        frames += part.n_frames
-        seen = table.select(table["detected"])
-        people += len(set(zip(seen["sequence"].tolist(), seen["frame"].tolist(), strict=True)))
-        unreadable += sum(map(len, table.metadata.extra["unreadable_frames"].values()))
+def _summarise(dataset: str, folder: Path, plan: _Plan) -> DetectDepthResult:
+    counts = [plan.done[part.number] for part in plan.mine if part.number in plan.done]
     return DetectDepthResult(
         dataset=dataset,
         folder=folder,
-        frames=frames,
-        frames_with_people=people,
-        unreadable=unreadable,
-        parts=len(mine),
-        parts_done_before=done_before,
-        parts_missing=sum(not part.path.is_file() for part in grid),
+        parts_of_all=len(plan.grid),
+        parts_missing=sum(not part.path.is_file() for part in plan.grid),
+        parts=len(plan.mine),
+        parts_done_before=len(plan.mine) - len(plan.todo),
+        frames=sum(part.n_frames for part in plan.mine),
+        frames_to_do=sum(part.n_frames for part in plan.todo),
+        frames_with_people=sum(one.frames_with_people for one in counts),
+        unreadable=sum(one.unreadable for one in counts),
     )

@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def _died(item: object, exit_code: int | None) -> AugliftError:
     else:
         reason = f"ended without an answer (exit code {exit_code})"
     return AugliftError(
-        f"the worker of {item} {reason}",
+        f"the worker of {textwrap.shorten(str(item), 80)} {reason}",
         hint="run the same command again to resume; if memory ran out, use fewer --workers",
     )
 

@@ -9,20 +9,23 @@ truth (a correlation near 1 of root-relative depth with truth would be too good 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from auglift.config import StageConfig, as_dict, config_hash, setting
-from auglift.errors import DataError, MissingDataError, UsageError
+from auglift.config import StageConfig, config_hash, setting
+from auglift.errors import BrokenFileError, ConfigError, DataError, MissingDataError, UsageError
 from auglift.executors import Progress, fault_point, silent
+from auglift.storage.parts import find_parts
 from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from auglift.storage.table_metadata import TableMetadata
     from auglift.storage.tables import Table
+
+# No network has measured depth within a person so well from one picture.
+TOO_GOOD_CORRELATION = 0.99
 
 logger = logging.getLogger(__name__)
 
@@ -41,34 +44,80 @@ class MergeConfig(StageConfig):
     min_iou: float = setting(0.1)
     """Detections that overlap less are somebody else."""
 
-    allow_incomplete: bool = setting(False)
-    """Merge although parts of the detections are missing; their frames count as not detected."""
+    # What is there is part of the identity; whether more was wished for is not.
+    allow_incomplete: bool = setting(False, affects_result=False)
+    """Merge although some of the detections are missing; their frames count as not detected."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_iou <= 1:
+            raise ConfigError(f"min_iou is a share of 1, not {self.min_iou}")
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What one merged table holds."""
+    """One merged table. Without numbers where it is only planned."""
 
     split: str
     path: Path
+    status: Literal["written", "there", "planned"]
     rows: int
-    detected_percent: float
-    depth_valid_percent: float
-    error_2d_px: float | None
+    frames_missing: int | None = None
+    """Annotated frames of which the detections say nothing."""
+    detected_percent: float | None = None
+    depth_valid_percent: float | None = None
+    error_2d_px: float | None = None
     """Median distance of the detected joints from the true ones."""
-    depth_correlation: float | None
+    depth_correlation: float | None = None
     """Of the measured with the true depth of all joints."""
-    relative_depth_correlation: float | None
+    relative_depth_correlation: float | None = None
     """The same about each person's root: the leak check."""
 
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What was written, or already there."""
+    """What was written, was there already, or would be written."""
 
     dataset: str
     splits: tuple[SplitSummary, ...]
-    done_before: bool = False
+
+    @property
+    def done_before(self) -> bool:
+        """Whether there was nothing to do."""
+        return all(split.status == "there" for split in self.splits)
+
+
+@dataclass(frozen=True)
+class _Detections:
+    """The detections' files, read when they are needed first."""
+
+    paths: list[Path]
+
+    @cached_property
+    def hash(self) -> str:
+        """Over all that is in them."""
+        from auglift.storage.provenance import fingerprint
+
+        return fingerprint(self.paths)
+
+    @cached_property
+    def table(self) -> Table:
+        """All of them as one table, without what xycd does not hold."""
+        from auglift.storage.tables import read_table, table_info
+
+        there = table_info(self.paths, "detections").metadata.columns
+        names = [c.name for c in there if c.name not in ("keypoints_2d", "box_score")]
+        return read_table(self.paths, "detections", names)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One table to make: of what, where, and what makes it this table and no other."""
+
+    name: str
+    number: int
+    annotations: Path
+    target: Path
+    identity: dict[str, str]
 
 
 def merge(config: MergeConfig, progress: Progress = silent) -> MergeResult:
@@ -77,98 +126,135 @@ def merge(config: MergeConfig, progress: Progress = silent) -> MergeResult:
     choice = workspace.find_dataset("detections", config.dataset)
     dataset = workspace.find_dataset("annotations", choice.dataset).dataset
     logger.info("dataset %s: %s", dataset, choice.why)
-    splits_there = workspace.splits(dataset, "annotations")
-    annotations = {split: workspace.annotations(dataset, split) for split in splits_there}
-    detections = complete_parts(workspace.detections_folder(dataset), config)
-    identity = _identity(annotations, detections, config)
-    splits = []
-    made = 0
-    with progress(f"merge {dataset}", len(annotations), "tables") as advance:
-        for split, path in annotations.items():
-            target = workspace.xycd(dataset, split)
-            summary = None if config.overwrite else _done_before(target, split, identity)
-            if summary is None and not config.dry_run:
-                summary = _merge_split(path, detections, target, split, identity, config)
-                made += 1
-            if summary is not None:
-                splits.append(summary)
-            advance(note=split)
-    return MergeResult(dataset, tuple(splits), done_before=made == 0 and not config.dry_run)
+    config = replace(config, dataset=dataset)  # named or chosen, it is the same
+    detections = _Detections(_find_detections(workspace, dataset, config))
+    splits = _list_splits(workspace, dataset, detections, config)
+    summaries = []
+    with progress(f"merge {dataset}", len(splits), "tables") as advance:
+        for split in splits:
+            summaries.append(_do_split(split, detections, workspace, config))
+            advance(note=split.name)
+    return MergeResult(dataset, tuple(summaries))
 
 
-def complete_parts(folder: Path, config: MergeConfig) -> list[Path]:
-    """The detections' files; a grid of parts with holes is refused unless that is allowed."""
-    paths = sorted(folder.glob("*.parquet"))
-    numbered = [path for path in paths if path.stem.startswith("part-")]
-    counts = {int(path.stem.split("-")[3]) for path in numbered}
-    if len(counts) > 1:
+def _find_detections(workspace: Workspace, dataset: str, config: MergeConfig) -> list[Path]:
+    """The detections' files: one grid of parts without holes, and tables of other makers."""
+    folder = workspace.detections_folder(dataset)
+    there = find_parts(folder)
+    if len(there.grids) > 1:
+        counts = " and ".join(map(str, sorted(there.grids)))
         raise DataError(
-            f"parts of several grids lie together: {sorted(counts)} parts",
+            f"detections of several grids lie together: of {counts} parts",
             where=folder,
-            hint="auglift detect-depth --overwrite, or remove the older ones",
+            hint=f"{workspace.next_step('detections', dataset)} --overwrite, "
+            "or remove those that are out of date",
         )
-    missing = (counts.pop() if counts else 0) - len(numbered)
-    if missing and not config.allow_incomplete:
-        raise MissingDataError(
-            f"{missing} of {missing + len(numbered)} parts of the detections are missing",
-            where=folder,
-            hint=f"auglift detect-depth --dataset {config.dataset or '…'} resumes; "
-            "or --allow-incomplete",
-        )
+    paths = list(there.others)
+    for count, parts in there.grids.items():
+        missing = there.missing(count)
+        if missing:
+            what = f"{len(missing)} of {count} parts of the detections are missing"
+            _allow_or_refuse(what, folder, workspace, config)
+        paths += parts.values()
     return paths
 
 
-def _identity(
-    annotations: dict[str, Path], detections: list[Path], config: MergeConfig
-) -> dict[str, Any]:
-    """What the result depends on: kept in the table, so that a change is noticed."""
+def _allow_or_refuse(what: str, where: Path, workspace: Workspace, config: MergeConfig) -> None:
+    if not config.allow_incomplete:
+        detect = workspace.next_step("detections", config.dataset)
+        raise MissingDataError(
+            what, where=where, hint=f"{detect} does what is missing; or --allow-incomplete"
+        )
+    logger.warning("%s: their frames count as not detected", what)
+
+
+def _list_splits(
+    workspace: Workspace, dataset: str, detections: _Detections, config: MergeConfig
+) -> list[_Split]:
+    from auglift.storage.provenance import fingerprint
+
+    splits = []
+    for number, name in enumerate(workspace.splits(dataset, "annotations")):
+        annotations = workspace.annotations(dataset, name)
+        identity = {
+            "annotations": fingerprint([annotations]),
+            "detections": detections.hash,
+            "settings": config_hash(config),
+        }
+        target = workspace.xycd(dataset, name)
+        splits.append(_Split(name, number, annotations, target, identity))
+    return splits
+
+
+def _do_split(
+    split: _Split, detections: _Detections, workspace: Workspace, config: MergeConfig
+) -> SplitSummary:
     from auglift.storage.tables import table_info
 
-    splits = {split: table_info(path, "annotations") for split, path in annotations.items()}
-    found = table_info(detections, "detections")
-    return {
-        "annotations": {s: [i.metadata.config_hash, i.n_rows] for s, i in splits.items()},
-        "detections": [found.metadata.config_hash, found.n_rows, len(found.paths)],
-        "config": config_hash(config),
-    }
+    done = None if config.overwrite else _done_before(split)
+    if done is not None:
+        return done
+    if config.dry_run:
+        n_rows = table_info(split.annotations, "annotations").n_rows
+        return SplitSummary(split.name, split.target, "planned", n_rows)
+    fault_point("before_table", split.number)
+    return _write_split(split, detections.table, workspace, config)
 
 
-def _done_before(target: Path, split: str, identity: dict[str, Any]) -> SplitSummary | None:
+def _done_before(split: _Split) -> SplitSummary | None:
+    """The summary of the table if it is there; one that was made of something else is refused."""
     from auglift.storage.tables import table_info
 
-    if not target.is_file():
+    if not split.target.is_file():
         return None
-    extra = table_info(target, "xycd").metadata.extra
-    if extra.get("identity") != identity:
+    try:
+        extra = table_info(split.target, "xycd").metadata.extra
+    except BrokenFileError as error:
+        logger.warning("%s is made again: %s", split.target, error.what)
+        return None
+    if extra.get("identity") != split.identity:
+        before = extra.get("identity")
+        before = before if isinstance(before, dict) else {}  # another command's
+        other = [name for name, value in split.identity.items() if before.get(name) != value]
         raise UsageError(
-            "this table was merged from other annotations or detections, or otherwise",
-            where=target,
+            f"a table of other {' and '.join(other)} is there",
+            where=split.target,
             hint="--overwrite merges again",
         )
-    return SplitSummary(**{**extra["summary"], "split": split, "path": target})
+    return SplitSummary(split.name, split.target, "there", **extra["summary"])
 
 
-def _merge_split(
-    annotations: Path,
-    detections: list[Path],
-    target: Path,
-    split: str,
-    identity: dict[str, Any],
-    config: MergeConfig,
+def _write_split(
+    split: _Split, found: Table, workspace: Workspace, config: MergeConfig
 ) -> SplitSummary:
-    from dataclasses import replace
-
-    from auglift.storage.schemas import XYCD
-    from auglift.storage.table_metadata import TableMetadata
+    from auglift.detection.joining import count_unseen, join
+    from auglift.detection.matching import match_people
     from auglift.storage.table_writer import write_table
     from auglift.storage.tables import read_table
 
-    truth = read_table(annotations, "annotations")
-    found = read_table(detections, "detections", skeleton=truth.metadata.skeleton)
+    truth = read_table(split.annotations, "annotations", skeleton=found.metadata.skeleton)
+    unseen = count_unseen(truth, found)
+    if unseen:
+        what = f"the detections lack {unseen} annotated frames of {split.name}"
+        _allow_or_refuse(what, split.annotations, workspace, config)
+    metadata = _metadata(truth, found, config)
     chosen = match_people(truth, found, config.match, config.min_iou)
-    columns = join(truth, found, chosen)
-    summary = summarise(split, target, columns)
-    metadata = TableMetadata(
+    columns = join(truth, found, chosen, metadata.columns)
+    summary: dict[str, Any] = {
+        "rows": len(truth),
+        "frames_missing": unseen,
+        **_agreement(columns, metadata.skeleton, split.name),
+    }
+    extra = {"identity": split.identity, "summary": summary}
+    write_table(split.target, replace(metadata, extra=extra), columns)
+    return SplitSummary(split.name, split.target, "written", **summary)
+
+
+def _metadata(truth: Table, found: Table, config: MergeConfig) -> TableMetadata:
+    from auglift.storage.provenance import lasting_settings
+    from auglift.storage.table_metadata import TableMetadata
+
+    return TableMetadata(
         kind="xycd",
         skeleton=truth.metadata.skeleton,
         fps=truth.metadata.fps,
@@ -177,142 +263,28 @@ def _merge_split(
         distortion=truth.metadata.distortion,
         models=found.metadata.models,
         providers=found.metadata.providers,
-        config=as_dict(config) | {"detect_depth": dict(found.metadata.config)},
+        config=lasting_settings(config) | {"detect_depth": dict(found.metadata.config)},
         config_hash=config_hash(config),
-        extra={
-            "identity": identity,
-            "summary": {k: v for k, v in asdict(summary).items() if k not in ("split", "path")},
-        },
     )
-    names = [c.name for c in XYCD.columns if c.name in columns]
-    fault_point("before_table", 0)
-    write_table(target, metadata, {name: columns[name] for name in names})
-    return replace(summary, path=target)
 
 
-def match_people(truth: Table, found: Table, rule: str, min_iou: float) -> npt.NDArray[np.int64]:
-    """For each annotated row the row of its detection, −1 where nobody fits. (N,)"""
-    import numpy as np
-
-    candidates = _candidates(truth, found)
-    there = candidates >= 0
-    if rule == "best":
-        with np.errstate(invalid="ignore"):
-            score = np.nan_to_num(found["confidence"].mean(axis=-1), nan=-1.0)[candidates]
-        fits = there
-    else:
-        score = _iou(_true_boxes(truth)[:, None], found["box_xyxy"][candidates])
-        fits = there & (score >= min_iou)
-    score = np.where(fits, score, -1.0)
-    best = score.argmax(axis=1)
-    rows = np.arange(len(truth))
-    chosen = np.where(score[rows, best] >= 0, candidates[rows, best], -1)
-    return _one_person_each(chosen, score[rows, best])
-
-
-def join(truth: Table, found: Table, chosen: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """The annotations' columns, and beside them the detections' of the chosen rows."""
-    import numpy as np
-
-    names = ["box_xyxy", "joints_2d", "joint_confidence", "depth_m", "depth_valid", "radius_px"]
-    names += ["features"] if found.metadata.n_features else []
-    matched = chosen >= 0
-    columns = dict(truth.columns)
-    columns["detected"] = matched
-    for name in names:
-        values = found[name][chosen]
-        values[~matched] = False if values.dtype == bool else np.nan
-        columns[name] = values
-    return columns
-
-
-def summarise(split: str, path: Path, columns: dict[str, Any]) -> SplitSummary:
+def _agreement(columns: dict[str, Any], skeleton: str, split: str) -> dict[str, float | None]:
     """What a reader should look at before training."""
-    import numpy as np
+    from auglift.geometry.agreement import compare
+    from auglift.geometry.skeleton import get_skeleton
 
-    detected = columns["detected"]
-    valid = columns["depth_valid"] & columns["visible"]
-    distance = np.linalg.norm(columns["joints_2d"] - columns["keypoints_2d"], axis=-1)
-    distance = distance[np.isfinite(distance)]
-    true_depth, depth = columns["pose_3d"][..., 2], columns["depth_m"][..., 0]
-    relative = [d - d[:, :1] for d in (true_depth, depth)]
-    return SplitSummary(
-        split=split,
-        path=path,
-        rows=len(detected),
-        detected_percent=100.0 * float(detected.mean()) if len(detected) else 0.0,
-        depth_valid_percent=100.0 * float(columns["depth_valid"][detected].mean())
-        if detected.any()
-        else 0.0,
-        error_2d_px=float(np.median(distance)) if len(distance) else None,
-        depth_correlation=_correlation(true_depth[valid], depth[valid]),
-        relative_depth_correlation=_correlation(relative[0][valid], relative[1][valid]),
-    )
-
-
-def _candidates(truth: Table, found: Table) -> npt.NDArray[np.int64]:
-    """(N, M) rows of the detections in the same picture, −1 where there are fewer."""
-    import numpy as np
-
-    sequences = {name: i for i, name in enumerate(truth.unique("sequence"))}
-    number = np.array([sequences.get(name, -1) for name in found["sequence"]], np.int64)
-    rows = np.flatnonzero(found["detected"] & (number >= 0))
-    rows = rows[np.lexsort([found["person"][rows], found["frame"][rows], number[rows]])]
-    key = _picture_key(number[rows], found["frame"][rows])
-    wanted = _picture_key(
-        np.array([sequences[name] for name in truth["sequence"]], np.int64), truth["frame"]
-    )
-    first, last = np.searchsorted(key, wanted, "left"), np.searchsorted(key, wanted, "right")
-    n_most = max(int((last - first).max(initial=0)), 1)
-    place = first[:, None] + np.arange(n_most)
-    padded = np.append(rows, -1)
-    return np.where(place < last[:, None], padded[np.minimum(place, len(rows))], -1)
-
-
-def _picture_key(
-    sequence: npt.NDArray[np.int64], frame: npt.NDArray[np.integer[Any]]
-) -> npt.NDArray[np.int64]:
-    return (sequence << 32) | frame
-
-
-def _true_boxes(truth: Table) -> npt.NDArray[np.floating[Any]]:
-    """(N, 4) around the annotated joints; NaN where none is visible."""
-    import numpy as np
-
-    points = truth["keypoints_2d"]
-    some = np.isfinite(points).all(axis=-1).any(axis=-1)
-    boxes = np.full((len(points), 4), np.nan, np.float32)
-    boxes[some, :2] = np.nanmin(points[some], axis=1)
-    boxes[some, 2:] = np.nanmax(points[some], axis=1)
-    return boxes
-
-
-def _iou(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Overlap of boxes (..., 4) as a share of their union; 0 where a box is NaN."""
-    import numpy as np
-
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    overlap = np.clip(sides, 0, None).prod(axis=-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
-    return np.nan_to_num(overlap / np.maximum(union, 1e-9))
-
-
-def _one_person_each(
-    chosen: npt.NDArray[np.int64], score: npt.NDArray[Any]
-) -> npt.NDArray[np.int64]:
-    """A detection that several annotated people chose stays with the one that it fits best."""
-    import numpy as np
-
-    order = np.lexsort([-score, chosen])
-    repeated = np.zeros(len(chosen), bool)
-    repeated[order[1:]] = chosen[order[1:]] == chosen[order[:-1]]
-    return np.where(repeated, -1, chosen)
-
-
-def _correlation(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float | None:
-    import numpy as np
-
-    known = np.isfinite(a) & np.isfinite(b)
-    if known.sum() < 2 or np.ptp(a[known]) == 0 or np.ptp(b[known]) == 0:
-        return None
-    return float(np.corrcoef(a[known].astype(float), b[known].astype(float))[0, 1])
+    agreement = compare(columns, get_skeleton(skeleton))
+    leak = agreement.relative_depth_correlation
+    if leak is not None and leak > TOO_GOOD_CORRELATION:
+        logger.warning(
+            "%s: depth relative to the root correlates %.3f with the truth, too good to be "
+            "measured: does it come from the truth?",
+            *(split, leak),
+        )
+    return {
+        "detected_percent": agreement.detected_percent,
+        "depth_valid_percent": agreement.depth_valid_percent,
+        "error_2d_px": agreement.median_error_px,
+        "depth_correlation": agreement.depth_correlation,
+        "relative_depth_correlation": leak,
+    }

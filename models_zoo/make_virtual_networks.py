@@ -182,14 +182,25 @@ def _saturated(graph: Graph, levels: str) -> str:
     return _above(graph, farther, BALL_FROM_MIDDLE)
 
 
+def _solid(graph: Graph, flesh: str) -> str:
+    """(B, C, H, W): 1 for flesh among flesh; thin lines, such as the edges of balls, are none."""
+    share = _pooled(graph, flesh, SOLID_PX)
+    return graph.add("Mul", flesh, _above(graph, share, SOLID_SHARE))
+
+
+def _pooled(graph: Graph, x: str, side: int) -> str:
+    """The mean of `x` (B, C, H, W) over a square around each pixel; outside is 0."""
+    return graph.add("AveragePool", x, kernel_shape=[side] * 2, pads=[side // 2] * 4,
+                     count_include_pad=1)  # fmt: skip
+
+
 def _connected(graph: Graph, flesh: str, balls: str) -> str:
     """(1, C, H, W): 1 where solid flesh is, or is reached from it through flesh and balls.
 
     The edge of a ball may have the colour of somebody's flesh, but is a thin line; hands, feet and
     far limbs are thin too, but hang together with a solid trunk.
     """
-    share = graph.add("AveragePool", flesh, kernel_shape=[SOLID_PX] * 2, pads=[SOLID_PX // 2] * 4)
-    reached = graph.add("Mul", flesh, _above(graph, share, SOLID_SHARE))
+    reached = _solid(graph, flesh)
     passable = graph.add("Max", flesh, graph.add("Mul", balls, _owners(graph, reached)))
     for _ in range(REACH_STEPS):
         wider = graph.add("MaxPool", reached, kernel_shape=[5, 5], pads=[2] * 4)
@@ -199,7 +210,7 @@ def _connected(graph: Graph, flesh: str, balls: str) -> str:
 
 def _owners(graph: Graph, solid: str) -> str:
     """(1, C, H, W): 1 for the slot whose solid flesh fills most of the surroundings of a pixel."""
-    share = graph.add("AveragePool", solid, kernel_shape=[OWNER_PX] * 2, pads=[OWNER_PX // 2] * 4)
+    share = _pooled(graph, solid, OWNER_PX)
     most = graph.axes("ReduceMax", share, [1])
     return _above(graph, graph.add("Sub", share, most), -1e-4)
 
@@ -229,6 +240,9 @@ FULL_BALL_PX = {
 COARSE_PX = 8
 WINDOW_PX = 10.0
 SEEN_SHARE = 0.7
+# A ball is the crop's person's if so much of the flesh in the square around it is.
+OWN_SHARE, AROUND_PX = 0.2, 33
+MIDDLE_SHARE = 0.2
 
 
 def make_pose_network(path: Path) -> None:
@@ -238,7 +252,9 @@ def make_pose_network(path: Path) -> None:
     codes = [JOINT_CODES[joint] for joint in COCO_17.joints]
     levels = levels_of(graph, "input", RTMPOSE_RGB, red_first=True)
     near = nearness(graph, levels, codes, BALL_TOLERANCE)
-    x, y = _densest_place(graph, near)
+    own = _own(graph, _solid(graph, _flesh(graph, levels)))
+    near = graph.add("Mul", near, _above(graph, own, OWN_SHARE))
+    x, y = _densest_place(graph, graph.add("Mul", near, own))
     for _ in range(3):  # mean shift from the densest cell to the ball's own centroid
         x, y, mass = _windowed_centroid(graph, near, x, y)
     x, y = _beside_neighbours(graph, x, y, mass)
@@ -258,6 +274,26 @@ def make_pose_network(path: Path) -> None:
             "simcc_y": (TensorProto.FLOAT, ["batch", n_joints, int(height * SIMCC_SPLIT)]),
         },
     )
+
+
+def _own(graph: Graph, flesh: str) -> str:
+    """(B, 1, H, W): the share of the crop's person in the flesh around each pixel, 0…1.
+
+    Joints have one colour in all people. The crop's person is whose flesh is most in its middle.
+    """
+    area = flesh
+    for axis, n in ((2, POSE_WH[1]), (3, POSE_WH[0])):
+        place = (np.arange(n) - (n - 1) / 2) / (MIDDLE_SHARE * n)
+        weight = np.exp(-0.5 * place**2).astype(np.float32)
+        weighted = graph.add("Mul", area, graph.constant(weight.reshape(-1, *[1] * (3 - axis))))
+        area = graph.axes("ReduceSum", weighted, [axis])
+    most = graph.axes("ReduceMax", area, [1])
+    chosen = _above(graph, graph.add("Sub", area, most), -1e-3)
+    around = _pooled(graph, flesh, AROUND_PX)
+    nothing = graph.constant(1e-4)  # a ball without any flesh around it is the person's
+    own = graph.axes("ReduceSum", graph.add("Mul", around, chosen), [1])
+    everybody = graph.axes("ReduceSum", around, [1])
+    return graph.add("Div", graph.add("Add", own, nothing), graph.add("Add", everybody, nothing))
 
 
 def _densest_place(graph: Graph, near: str) -> tuple[str, str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 
@@ -24,3 +27,76 @@ def no_auglift_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AUGLIFT_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def write_xycd(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a made-up xycd table into the workspace at `tmp_path`; its root comes back.
+
+    Every subject has two tracks of two actions; a pose swings about its rest, seen by a pinhole
+    camera, with a depth that is a centimetre off.
+    """
+
+    def write(
+        split: str = "train",
+        subjects: tuple[str, ...] = ("S1", "S5"),
+        n_frames: int = 24,
+        dataset: str = "h36m",
+        fps: float = 25.0,
+        **overrides: Any,
+    ) -> Path:
+        from auglift.storage.table_metadata import TableMetadata
+        from auglift.storage.table_writer import write_table
+        from auglift.storage.workspace import Workspace
+
+        tracks = [(s, a) for s in sorted(subjects) for a in ("Eating", "Walking")]
+        chunks = [_track(dataset, subject, action, split, n_frames) for subject, action in tracks]
+        columns = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
+        columns |= overrides
+        metadata = TableMetadata(
+            kind="xycd", skeleton="h36m_17", fps=fps, dataset=dataset, distortion="none"
+        )
+        write_table(Workspace(tmp_path).xycd(dataset, split), metadata, columns)
+        return tmp_path
+
+    return write
+
+
+def _track(
+    dataset: str, subject: str, action: str, split: str, n_frames: int
+) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng([*f"{subject}{action}{split}".encode()])
+    shape = np.random.default_rng(0).normal(0.0, 0.3, (17, 3))  # the same body for everybody
+    shape[0] = 0.0
+    swing = 0.3 * np.sin(np.arange(n_frames) / 5 + rng.uniform(0, 6))[:, None, None]
+    pose = shape * (1.0 + swing) + np.array([0.0, 0.0, 4.0])
+    pose[..., :2] += rng.normal(0.0, 0.2, (n_frames, 1, 2))
+    joints = 1000.0 * pose[..., :2] / pose[..., 2:] + 500.0
+    depth = np.repeat(pose[..., 2:], 6, axis=-1) + rng.normal(0.0, 0.01, (n_frames, 17, 6))
+    texts = {
+        "sequence": f"{dataset}/{subject}/{action}/cam",
+        "split": split,
+        "subject": subject,
+        "action": action,
+        "camera_name": "cam",
+    }
+    return {
+        **{name: np.full(n_frames, text, object) for name, text in texts.items()},
+        "person": np.zeros(n_frames, np.int16),
+        "frame": np.arange(n_frames, dtype=np.int32),
+        "time_s": np.arange(n_frames) / 25.0,
+        "image_wh": np.full((n_frames, 2), 1000, np.int32),
+        "intrinsics": np.tile([1000.0, 1000.0, 500.0, 500.0, 0, 0, 0, 0, 0], (n_frames, 1)),
+        "rotation": np.tile(np.eye(3), (n_frames, 1, 1)),
+        "translation": np.zeros((n_frames, 3)),
+        "keypoints_2d": joints.astype(np.float32),
+        "pose_3d": pose.astype(np.float32),
+        "visible": np.ones((n_frames, 17), bool),
+        "detected": np.ones(n_frames, bool),
+        "box_xyxy": np.tile(np.float32([100, 100, 900, 900]), (n_frames, 1)),
+        "joints_2d": joints.astype(np.float32),
+        "joint_confidence": rng.uniform(0.5, 1.0, (n_frames, 17)).astype(np.float32),
+        "depth_m": depth.astype(np.float32),
+        "depth_valid": np.ones((n_frames, 17), bool),
+        "radius_px": np.full((n_frames, 17), 5.0, np.float32),
+    }

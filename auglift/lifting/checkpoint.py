@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import pickle
 from dataclasses import asdict
 from pathlib import Path
@@ -22,9 +23,22 @@ from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.spec import FeatureConfig, LifterSpec
 from auglift.storage.atomic import replacing, write_bytes
+from auglift.storage.workspace import Workspace
 
 FORMAT = "auglift-lifter"
 VERSION = 1
+
+logger = logging.getLogger(__name__)
+
+
+def find_checkpoint(workspace: Workspace, wanted: str | None) -> Path:
+    """A file as it is; else the best weights of the run that is named, or of the newest."""
+    if wanted is not None and wanted.endswith(".safetensors"):
+        return Path(wanted)
+    choice = workspace.find_run(wanted)
+    logger.info("run %s: %s", choice.run.name, choice.why)
+    assert choice.run.model is not None  # find_run returns runs with weights only
+    return choice.run.model
 
 
 def save_lifter(path: Path, model: nn.Module, spec: LifterSpec) -> None:

@@ -59,7 +59,7 @@ class Trainer:
         self.loss = LOSSES[recipe.loss]
         self.offsets = window_offsets(model.receptive_field, model.causal).to(device)
         self.optimiser = torch.optim.AdamW(
-            model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
+            model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimiser, recipe.lr_decay)
         self.rows = trainable_rows(data)

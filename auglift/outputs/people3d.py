@@ -1,8 +1,8 @@
 """Lifted people as files: JSON for programs and people, NPZ for numpy.
 
 In: `LiftedPeople`, one entry per tracked person. Out: a JSON document (see `as_document`; format
-and version are inside) or an `.npz` with the same names. Metres, camera axes (x right, y down,
-z forward), poses about their root.
+and version are inside) or an `.npz` with the same names, in which all people's rows stand one below
+the other. Metres, camera axes (x right, y down, z forward), poses about their root.
 """
 
 from __future__ import annotations
@@ -32,12 +32,19 @@ class LiftedPerson:
     """(T,) frame numbers of the source."""
     time_s: npt.NDArray[np.floating[Any]]
     """(T,)"""
+    detected: npt.NDArray[np.bool_]
+    """(T,) whether the person was seen in this frame; else the row is interpolated, or NaN."""
     pose_3d: npt.NDArray[np.floating[Any]]
-    """(T, J, 3) m, about the root; NaN where nothing was detected."""
+    """(T, J, 3) m, about the root; NaN where nothing is known."""
     joints_2d: npt.NDArray[np.floating[Any]]
-    """(T, J, 2) px."""
+    """(T, J, 2) px; NaN likewise."""
     confidence: npt.NDArray[np.floating[Any]]
-    """(T, J)"""
+    """(T, J); NaN likewise."""
+
+    @property
+    def is_lifted(self) -> npt.NDArray[np.bool_]:
+        """(T,) whether the row has a pose."""
+        return np.asarray(np.isfinite(self.pose_3d).all(axis=(1, 2)))
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,11 @@ class LiftedPeople:
 
 def as_document(lifted: LiftedPeople) -> dict[str, Any]:
     """The JSON document; what is not known is null, never NaN."""
+    return {**describe(lifted), "people": [_person_document(person) for person in lifted.people]}
+
+
+def describe(lifted: LiftedPeople) -> dict[str, Any]:
+    """What the numbers mean, without the numbers."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -69,7 +81,6 @@ def as_document(lifted: LiftedPeople) -> dict[str, Any]:
             "joints": list(lifted.skeleton.joints),
             "parents": list(lifted.skeleton.parents),
         },
-        "people": [_person_document(person) for person in lifted.people],
     }
 
 
@@ -79,23 +90,30 @@ def write_json(path: Path, lifted: LiftedPeople) -> None:
 
 
 def write_npz(path: Path, lifted: LiftedPeople) -> None:
-    """Write all people's rows one below the other, with their `person` beside them."""
-    people = lifted.people
-    arrays = {
-        name: np.concatenate([getattr(person, name) for person in people])
-        for name in ("frame", "time_s", "pose_3d", "joints_2d", "confidence")
-        if people
+    """Write all rows (R, …) with their `person` beside them; `about` is the JSON of `describe`."""
+    rows = [*lifted.people, _nobody(lifted.skeleton.n_joints)]
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(person, name) for person in rows])
+        for name in ("frame", "time_s", "detected", "pose_3d", "joints_2d", "confidence")
     }
-    numbers = [np.full(len(person.frame), person.person) for person in people]
-    described = as_document(lifted) | {"people": []}
+    arrays["person"] = np.repeat([row.person for row in rows], [len(row.frame) for row in rows])
+    arrays["about"] = np.array(json.dumps(describe(lifted), ensure_ascii=False))
     with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            allow_pickle=False,
-            person=np.concatenate(numbers) if numbers else np.empty(0, int),
-            about=np.array(json.dumps(described)),
-            **arrays,
-        )
+        np.savez_compressed(temporary, **arrays)
+
+
+def _nobody(n_joints: int) -> LiftedPerson:
+    """No rows, of the right shapes: what stays in the file where nobody was seen."""
+    empty = np.zeros(0)
+    return LiftedPerson(
+        person=-1,
+        frame=empty.astype(np.int64),
+        time_s=empty,
+        detected=empty.astype(bool),
+        pose_3d=np.zeros((0, n_joints, 3), np.float32),
+        joints_2d=np.zeros((0, n_joints, 2), np.float32),
+        confidence=np.zeros((0, n_joints), np.float32),
+    )
 
 
 def _person_document(person: LiftedPerson) -> dict[str, Any]:
@@ -103,6 +121,7 @@ def _person_document(person: LiftedPerson) -> dict[str, Any]:
         "person": person.person,
         "frame": person.frame.tolist(),
         "time_s": _rounded(person.time_s, 6),
+        "detected": person.detected.tolist(),
         "pose_3d": _rounded(person.pose_3d, 5),
         "joints_2d": _rounded(person.joints_2d, 2),
         "confidence": _rounded(person.confidence, 4),

@@ -6,9 +6,12 @@ cut of the same rows, and never go together with these.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"part-([0-9]{5,})-of-([0-9]{5,})")
 
@@ -47,3 +50,17 @@ def find_parts(folder: Path) -> PartFiles:
             number, count = int(match[1]), int(match[2])
             found.grids.setdefault(count, {})[number] = path
     return found
+
+
+def other_grids(folder: Path, count: int) -> list[int]:
+    """The sizes of the grids in a folder, besides the one of `count` parts."""
+    return sorted(set(find_parts(folder).grids) - {count})
+
+
+def remove_other_grids(folder: Path, count: int) -> None:
+    """Leave only the parts of the grid of `count`."""
+    for other in other_grids(folder, count):
+        paths = find_parts(folder).grids.get(other, {})
+        logger.warning("removing %d parts of a grid of %d from %s", len(paths), other, folder)
+        for path in paths.values():
+            path.unlink(missing_ok=True)  # another shard may have been quicker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def lasting_settings(config: StageConfig) -> dict[str, Any]:
     return {name: value for name, value in as_dict(config).items() if name in lasting}
 
 
-def changed_settings(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """In words, each setting that has another value than before."""
     return [
         f"{name} was {before.get(name)}, now {now.get(name)}"

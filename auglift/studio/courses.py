@@ -30,9 +30,7 @@ def course(
     stays = np.exp(-1.0 / (rate_hz * memory_s)) if memory_s > 0 else 0.0
     draws = rng.standard_normal(shape, dtype=np.float32)
     draws[1:] *= np.float32(np.sqrt(1.0 - stays**2))
-    moving = lfilter(
-        np.ones(1, np.float32), np.array([1.0, -stays], np.float32), draws, axis=0
-    )
+    moving = lfilter(np.ones(1, np.float32), np.array([1.0, -stays], np.float32), draws, axis=0)
     steady = rng.standard_normal((1, *shape[1:]), dtype=np.float32)
     mixed: FloatArray = np.sqrt(1.0 - steady_share) * moving + np.sqrt(steady_share) * steady
     return mixed.astype(np.float32)
@@ -41,5 +39,5 @@ def course(
 def happens(
     rng: np.random.Generator, chance: FloatArray, rate_hz: float, memory_s: float
 ) -> BoolArray:
-    """Events (T, ...) that at each instant have this chance (T, ...) and tend to last `memory_s`."""
+    """Events (T, ...) that at each instant have this chance (T, ...) and tend to last so long."""
     return np.asarray(ndtr(course(rng, np.shape(chance), rate_hz, memory_s)) < chance)

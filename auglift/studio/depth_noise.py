@@ -168,7 +168,8 @@ def _patches(
     rays: DiscRays, range_m: tuple[float, float], size_m: float, rng: np.random.Generator
 ) -> FloatArray:
     """A field (P,) of standard deviation `size_m` whose wavelengths lie in `range_m`."""
-    wavelength_m = np.exp(rng.uniform(*np.log(range_m), _N_WAVES))
+    low, high = np.log(range_m)
+    wavelength_m = np.exp(rng.uniform(low, high, _N_WAVES))
     direction, phase = rng.uniform(0, 2 * np.pi, (2, _N_WAVES))
     drift = 2 * np.pi * rng.normal(0, _DRIFT_HZ, _N_WAVES) / rays.rate_hz
     number = 2 * np.pi / wavelength_m * np.stack([np.cos(direction), np.sin(direction)])

@@ -54,6 +54,7 @@ _SWAPPED = [
     (COCO_17.indices(*left[1:]), COCO_17.indices(*right[1:]))
     for left, right in zip(LIMBS[::2], LIMBS[1::2], strict=True)
 ]
+"""Left and right joints of the legs and of the arms, below hip and shoulder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,7 @@ def detect_with_errors(sight: Sight, noise: NoiseConfig, rng: np.random.Generato
     drawn = course(rng, truth.shape, sight.rate_hz, noise.error_memory_s, noise.steady_share)
     error = (expected * unit_px)[..., None] * drawn
     points = _swap(truth + error, sight, noise, rng)
-    lost = happens(
-        rng, noise.lost_rate * (1.0 + 3.0 * unseen), sight.rate_hz, _EVENT_MEMORY_S
-    )
+    lost = happens(rng, noise.lost_rate * (1.0 + 3.0 * unseen), sight.rate_hz, _EVENT_MEMORY_S)
     anywhere = ndtr(course(rng, truth.shape, sight.rate_hz, _EVENT_MEMORY_S))
     points[lost] = (crop[:, :1] + anywhere * (crop[:, 1:] - crop[:, :1]))[lost]
     made = np.linalg.norm(error, axis=-1) / unit_px
@@ -137,7 +136,8 @@ def _expected_error(
     size = np.where(sight.inside, size, noise.outside_error)
     tail = course(rng, size.shape, sight.rate_hz, noise.error_memory_s, noise.steady_share)
     size = size * np.exp(noise.error_tail * tail)
-    return np.hypot(size, noise.pixel_error_px / unit_px).astype(np.float32)
+    expected: FloatArray = np.hypot(size, noise.pixel_error_px / unit_px)
+    return expected.astype(np.float32)
 
 
 def _swap(
@@ -149,9 +149,9 @@ def _swap(
         apart_px = np.linalg.norm(points[:, left] - points[:, right], axis=-1).mean(axis=1)
         reach = apart_px / (noise.swap_reach_m * sight.px_per_m)
         chance = noise.swap_rate * np.exp(-(reach**2))
-        now = happens(rng, chance, sight.rate_hz, _EVENT_MEMORY_S)
-        swapped[np.ix_(now, left)] = points[np.ix_(now, right)]
-        swapped[np.ix_(now, right)] = points[np.ix_(now, left)]
+        happening = happens(rng, chance, sight.rate_hz, _EVENT_MEMORY_S)
+        now = np.flatnonzero(happening)[:, None]
+        swapped[now, left], swapped[now, right] = points[now, right], points[now, left]
     return swapped
 
 

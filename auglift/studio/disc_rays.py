@@ -82,9 +82,7 @@ def _near(view: View, bundles: _Bundles) -> tuple[IntArray, IntArray]:
     return np.nonzero(meets)
 
 
-def _enter_capsules(
-    view: View, bundles: _Bundles, bundle: IntArray, solid: IntArray
-) -> FloatArray:
+def _enter_capsules(view: View, bundles: _Bundles, bundle: IntArray, solid: IntArray) -> FloatArray:
     """Depth (n, B) of the nearest of the capsules `solid` (R,) tried on bundles `bundle` (R,)."""
     depth = np.full(bundles.i_ray.shape, np.inf, dtype=np.float32)
     row = bundles.instant[bundle] * view.n_capsules + solid

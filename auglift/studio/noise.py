@@ -62,7 +62,8 @@ class NoiseConfig:
     at most 5 % of joints in one comparison of two exports]."""
 
     swap_reach_m: float = setting(0.25)
-    """Distance of left and right, at the person's depth, at which that chance has fallen to 1/e (estimate)."""
+    """Distance of left and right, at the person's depth, at which that chance has fallen to 1/e
+    (estimate)."""
 
     lost_rate: float = setting(0.006)
     """Chance that a joint in sight is found anywhere in the box, with little confidence
@@ -123,7 +124,7 @@ class NoiseConfig:
     """How long the unsteady part of scale, shift, relief and tilt lasts (estimate)."""
 
     invalid_rate: float = setting(0.01)
-    """Share of the pixels without a depth (estimate; for sensors and confidence-masked networks)."""
+    """Share of the pixels without a depth (estimate; sensors and masked networks have them)."""
 
     hole_rate: float = setting(0.002)
     """Chance that a joint's whole disc is without a depth (estimate)."""

@@ -118,9 +118,7 @@ def simulate_person(
     translation = np.stack([camera.translation for camera in cameras])
     joints = scene.people[slot].joints @ rotation.mT + translation[:, None]
     points_px = cameras[0].project(joints)
-    take = _Take(
-        scene, cameras, slot, rate_hz, look(scene, _distinct(cameras)), joints, points_px
-    )
+    take = _Take(scene, cameras, slot, rate_hz, look(scene, _distinct(cameras)), joints, points_px)
     sight = _sight(take)
     found = detect_with_errors(sight, noise, rng) if noise else detect_exactly(sight)
     return Simulated(
@@ -132,7 +130,7 @@ def simulate_person(
             "translation": translation,
             "keypoints_2d": points_px[:, _H36M].astype(np.float32),
             "pose_3d": joints[:, _H36M].astype(np.float32),
-            "visible": np.isfinite(points_px[:, _H36M]).all(axis=-1),
+            "visible": np.asarray(np.isfinite(points_px[:, _H36M]).all(axis=-1)),
         },
         _detection(take, found, noise, rng, discs or DiscOptions()),
     )
@@ -225,7 +223,7 @@ def _point_values(
     return point_values
 
 
-def _slopes(take: _Take, pixels: FloatArray) -> Slopes:
+def _slopes(take: _Take, pixels: npt.NDArray[Any]) -> Slopes:
     camera = take.camera
     if camera.distortion != "none":
         pixels = camera.undistort(pixels)

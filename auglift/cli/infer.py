@@ -1,0 +1,152 @@
+"""`auglift infer`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from auglift.cli.options import MODEL
+from auglift.cli.session import Session
+from auglift.infer import InferConfig, InferResult
+
+INPUT = "Input"
+OUTPUT = "Output"
+
+
+def infer(
+    session: Session,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Pictures, folders of pictures, videos, or JSON files of 2D keypoints.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder; default: beside each input.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option("--formats", help="Of json,npz (default: both).", rich_help_panel=OUTPUT),
+    ] = None,
+    video: Annotated[
+        bool | None,
+        typer.Option(
+            "--video/--no-video", help="Draw the people in (default).", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            help="Run's name or folder, or .safetensors file; default: the newest run.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    person_model: Annotated[
+        str | None,
+        typer.Option("--person-model", help="Card or ONNX file.", rich_help_panel=MODEL),
+    ] = None,
+    pose_model: Annotated[
+        str | None, typer.Option("--pose-model", help="Card or ONNX file.", rich_help_panel=MODEL)
+    ] = None,
+    depth_model: Annotated[
+        str | None, typer.Option("--depth-model", help="Card or ONNX file.", rich_help_panel=MODEL)
+    ] = None,
+    model_dir: Annotated[
+        Path | None,
+        typer.Option("--model-dir", help="Folder of model files.", rich_help_panel=MODEL),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            "--fps",
+            help="Rate of pictures and keypoints (default 25); videos know theirs.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    image_wh: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            "--image-wh",
+            help="Width and height of the pictures that keypoints belong to.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    keypoint_skeleton: Annotated[
+        str | None,
+        typer.Option(
+            "--keypoint-skeleton",
+            help="Joint set of keypoints: coco_17 (default), h36m_17, …",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+) -> None:
+    """Lift the people in pictures, videos or keypoints to 3D.
+
+    \b
+    [bold]auglift infer clip.mp4[/bold]                    poses and an overlay beside the clip
+    [bold]auglift infer shots/ photo.jpg -o people[/bold]  a folder is one clip; all into people/
+    [bold]auglift infer results_clip.json --image-wh 1920 1080 --checkpoint my-xyc-run[/bold]
+
+    Keypoints: COCO results or annotations, MMPose; the format is recognised. What is written
+    already is kept. Poses are in metres about the root; camera axes: x right, y down, z forward.
+    """
+    from auglift.infer import infer as run
+
+    config = session.load(
+        InferConfig,
+        inputs=inputs,
+        output=output,
+        formats=formats.split(",") if formats is not None else None,
+        video=video,
+        checkpoint=checkpoint,
+        person_model=person_model,
+        pose_model=pose_model,
+        depth_model=depth_model,
+        model_dir=model_dir,
+        fps=fps,
+        image_wh=image_wh,
+        keypoint_skeleton=keypoint_skeleton,
+    )
+    result = run(config, session.progress)
+    session.show(_as_dict(result), _table(result))
+    if result.error is None:
+        return
+    if session.json:
+        raise typer.Exit(result.error.exit_code)
+    raise result.error
+
+
+def _as_dict(result: InferResult) -> dict[str, Any]:
+    return {
+        "files": [asdict(one) for one in result.files],
+        "failures": [{"source": one.source, **one.error.as_dict()} for one in result.failures],
+    }
+
+
+def _table(result: InferResult) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("input", overflow="fold")
+    for heading in ("frames", "people", "poses"):
+        table.add_column(heading, justify="right")
+    table.add_column("files", overflow="fold")
+    for one in result.files:
+        counts = (
+            [f"{n:,}" for n in (one.frames, one.people, one.poses)] if one.written else [""] * 3
+        )
+        kept = "" if one.written else "  [dim](nothing written)[/dim]"
+        names = escape("\n".join(str(path) for path in one.results))
+        table.add_row(escape(str(one.source)), *counts, names + kept)
+    for failure in result.failures:
+        what = f"[red]{escape(failure.error.what)}[/red]"
+        table.add_row(escape(str(failure.source)), "", "", "", what)
+    return table

@@ -1,0 +1,120 @@
+"""Who is who: which detection is which annotated person's.
+
+In: annotations (N rows) and detections of the same pictures. Out: for each annotated row the row of
+its detection, −1 where nobody fits; no detection is two people's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from auglift.errors import UsageError
+from auglift.storage.tables import Table
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.int64]
+
+
+def match_people(truth: Table, found: Table, rule: str, min_iou: float = 0.0) -> IntArray:
+    """For each annotated row the row of its detection, or −1. (N,)
+
+    `iou`: the pair of boxes in a picture that overlaps most is one person, then the next of those
+    that are left, down to `min_iou`. `best`: the detection with the highest mean confidence; for
+    pictures of one person.
+    """
+    of_truth, of_found = picture_numbers(truth, found)
+    candidates = _candidates(of_truth, of_found, found["detected"])
+    if rule == "best":
+        _require_single_people(truth, of_truth)
+        score = np.nan_to_num(found["confidence"].mean(axis=-1), nan=0.0)[candidates]
+        least = -np.inf
+    else:
+        score = box_iou(true_boxes(truth)[:, None], found["box_xyxy"][candidates])
+        least = min_iou
+    fits = (candidates >= 0) & (score >= least)
+    return _best_pairs(np.where(fits, score, -np.inf), candidates, len(found))
+
+
+def picture_numbers(truth: Table, found: Table) -> tuple[IntArray, IntArray]:
+    """The picture of each row of both tables, as a number: the same picture, the same number."""
+    numbers: dict[str, int] = {}
+
+    def of_rows(table: Table) -> IntArray:
+        sequence = np.empty(len(table), np.int64)
+        for track in table.tracks():
+            sequence[track.rows] = numbers.setdefault(track.sequence, len(numbers))
+        return (sequence << 32) | table["frame"]
+
+    return of_rows(truth), of_rows(found)
+
+
+def true_boxes(truth: Table) -> FloatArray:
+    """(N, 4) xyxy around the visible joints; NaN where none is."""
+    points, seen = truth["keypoints_2d"], truth["visible"][..., None]
+    least = np.where(seen, points, np.inf).min(axis=1)
+    most = np.where(seen, points, -np.inf).max(axis=1)
+    boxes = np.concatenate([least, most], axis=1)
+    return np.where(np.isfinite(boxes), boxes, np.nan)
+
+
+def box_iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Overlap of boxes (..., 4) xyxy as a share of their union; 0 where a box is NaN."""
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    overlap = np.clip(sides, 0, None).prod(axis=-1)
+    areas = [(box[..., 2:] - box[..., :2]).prod(axis=-1) for box in (a, b)]
+    union = areas[0] + areas[1] - overlap
+    share: FloatArray = np.nan_to_num(overlap / np.maximum(union, 1e-9))
+    return share
+
+
+def _candidates(
+    of_truth: IntArray, of_found: IntArray, detected: npt.NDArray[np.bool_]
+) -> IntArray:
+    """(N, M) the rows of the detections in each row's picture, −1 behind the last."""
+    rows = np.flatnonzero(detected)
+    rows = rows[np.argsort(of_found[rows], kind="stable")]
+    pictures = of_found[rows]
+    first = np.searchsorted(pictures, of_truth, "left")
+    count = np.searchsorted(pictures, of_truth, "right") - first
+    place = np.arange(max(int(count.max(initial=0)), 1))
+    padded = np.append(rows, -1)
+    there = place < count[:, None]
+    return np.where(there, padded[np.where(there, first[:, None] + place, -1)], -1)
+
+
+def _require_single_people(truth: Table, pictures: IntArray) -> None:
+    number, first_row, count = np.unique(pictures, return_index=True, return_counts=True)
+    if len(number) < len(pictures):
+        row = first_row[np.argmax(count > 1)]
+        raise UsageError(
+            f"match=best is for one person per picture, but {count.max()} are annotated in frame "
+            f"{truth['frame'][row]} of '{truth['sequence'][row]}'",
+            hint="--match iou tells them apart",
+        )
+
+
+def _best_pairs(score: FloatArray, candidates: IntArray, n_found: int) -> IntArray:
+    """Greedy pairs by score (N, M), −inf where there is none: the row of the detection, or −1. (N,)
+
+    All pictures at once: in each round, those pairs that are the best of both sides.
+    """
+    chosen = np.full(len(score), -1)
+    rows = np.arange(len(score))
+    score = score.copy()
+    while True:
+        place = score.argmax(axis=1)
+        best, wanted = score[rows, place], candidates[rows, place]
+        highest = np.full(n_found + 1, -np.inf)  # one more for the candidates −1
+        np.maximum.at(highest, candidates, score)
+        agreed = np.flatnonzero((best > -np.inf) & (best == highest[wanted]))
+        if len(agreed) == 0:
+            return chosen
+        # Of several that fit equally well, the first.
+        _, first = np.unique(wanted[agreed], return_index=True)
+        agreed = agreed[first]
+        chosen[agreed] = wanted[agreed]
+        score[agreed] = -np.inf
+        score[np.isin(candidates, wanted[agreed])] = -np.inf

@@ -1,0 +1,108 @@
+"""What a part of the detections says of itself: is it done, and with the same settings?
+
+The record stands in the metadata of the part's table: the settings, the models' hashes and options,
+a hash over the frames that were asked for, and the counts that a summary needs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from auglift.detection.frame_grid import Part
+from auglift.detection.zoo_detector import ModelChoice
+from auglift.errors import BrokenFileError, UsageError
+from auglift.storage.cards import UNKNOWN
+from auglift.storage.provenance import changed_settings
+from auglift.storage.table_metadata import TableMetadata
+from auglift.storage.tables import table_info
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """What all parts of one table have in common."""
+
+    config: Mapping[str, Any]
+    """Only what affects the result."""
+    config_hash: str
+    models: Mapping[str, ModelChoice]
+    """By role."""
+
+
+@dataclass(frozen=True)
+class PartCounts:
+    """What a summary says of a finished part."""
+
+    frames_with_people: int
+    unreadable: int
+
+
+def record(
+    part: Part,
+    settings: DetectionSettings,
+    frames_with_people: int,
+    unreadable: dict[str, list[int]],
+) -> dict[str, Any]:
+    """The `extra` of a part's metadata; `unreadable` frames by sequence."""
+    return {
+        "part": part.number,
+        "frames_hash": part.frames_hash,
+        "model_options": {role: dict(m.options) for role, m in settings.models.items()},
+        "frames_with_people": frames_with_people,
+        "unreadable_frames": unreadable,
+    }
+
+
+def read_record(part: Part, settings: DetectionSettings) -> PartCounts | None:
+    """The counts of a finished part; None where there is none, or a broken one.
+
+    A part that was made otherwise is refused: rows of several settings would be one table.
+    """
+    if not part.path.is_file():
+        return None
+    try:
+        metadata = table_info(part.path, "detections").metadata
+    except BrokenFileError as error:
+        logger.warning("%s counts as missing: %s", part.path, error.what)
+        return None
+    differences = _differences(part, settings, metadata)
+    if differences:
+        raise UsageError(
+            f"detections with other settings are there: {'; '.join(differences)}",
+            where=part.path,
+            hint="--overwrite makes them again, or choose another --root",
+        )
+    unreadable = metadata.extra["unreadable_frames"]
+    return PartCounts(metadata.extra["frames_with_people"], sum(map(len, unreadable.values())))
+
+
+def _differences(part: Part, settings: DetectionSettings, found: TableMetadata) -> list[str]:
+    """In words, what the part was made with that is otherwise now."""
+    words = []
+    if found.config_hash != settings.config_hash:
+        words += changed_settings(found.config, settings.config) or ["the config"]
+    words += _model_differences(settings.models, found)
+    if found.extra.get("frames_hash") != part.frames_hash:
+        words.append("the annotations named other frames, pictures or cameras")
+    return words
+
+
+def _model_differences(models: Mapping[str, ModelChoice], found: TableMetadata) -> list[str]:
+    words = []
+    options = found.extra.get("model_options", {})
+    for role in dict.fromkeys([*models, *found.models]):
+        before, now = found.models.get(role), models.get(role)
+        if before is None or now is None:
+            words.append(f"{role} was {before and before.id}, now {now and now.record.id}")
+        elif before.id != now.record.id:
+            words.append(f"{role} was {before.id}, now {now.record.id}")
+        elif now.record.sha256 not in (before.sha256, UNKNOWN):
+            words.append(f"the file of {before.id} ({role}) is another")
+        else:
+            changed = changed_settings(options.get(role, {}), now.options)
+            words += [f"{before.id}: {change}" for change in changed]
+    return words
