@@ -15,20 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auglift.config import StageConfig, setting
 from auglift.detect_depth import DetectDepthConfig, detect_depth
 from auglift.evaluate import EvaluateConfig, evaluate
 from auglift.executors import Progress, Shard, run_locally, silent
+from auglift.film import FilmConfig, film
 from auglift.infer import InferConfig, infer
 from auglift.lifting.spec import DepthControl, FeatureConfig
 from auglift.merge import MergeConfig, merge
 from auglift.preprocess import PreprocessConfig, preprocess
 from auglift.train import TrainConfig, train
-
-if TYPE_CHECKING:
-    from auglift.studio.capture import CapturePlan
 
 TRAINED_ON, OTHER = "lab", "street"
 
@@ -90,8 +88,8 @@ class DemoResult:
 
 def demo(config: DemoConfig, progress: Progress = silent) -> DemoResult:
     """Walk the whole way once."""
-    for scene, plan in plans(config).items():
-        prepare_scene(config, scene, plan, progress)
+    for plan in plans(config).values():
+        prepare_scene(config, plan, progress)
     cells = train_and_test(config, progress)
     clip = film_unseen_clip(config, progress)
     lifted = infer(
@@ -112,37 +110,26 @@ def demo(config: DemoConfig, progress: Progress = silent) -> DemoResult:
     return DemoResult(tuple(cells), report, files[".mp4"], files[".json"])
 
 
-def plans(config: DemoConfig) -> dict[str, CapturePlan]:
+def plans(config: DemoConfig) -> dict[str, FilmConfig]:
     """What is filmed: the lab to learn from, the street as the other place."""
-    from auglift.studio.capture import CapturePlan, subjects_by_split
-
     lab, street = ((4, 2), (1, 4)) if config.fast else ((8, 3), (1, 6))
+    shared: dict[str, Any] = {"actions": ACTIONS, "seconds": 2.0, "rate_hz": RATE_HZ}
     return {
-        TRAINED_ON: CapturePlan(
-            scene="lab",
-            subjects=subjects_by_split(*lab),
-            actions=ACTIONS,
-            seconds=2.0,
-            rate_hz=RATE_HZ,
-            size=0.25,
+        TRAINED_ON: FilmConfig(
+            root=config.root / TRAINED_ON, scene="lab", size=0.25, workers=config.workers,
+            train_subjects=lab[0], test_subjects=lab[1], **shared,
         ),
-        OTHER: CapturePlan(
-            scene="street",
-            subjects=subjects_by_split(*street, first=101),
-            actions=ACTIONS,
-            seconds=2.0,
-            rate_hz=RATE_HZ,
-            size=0.2,
+        OTHER: FilmConfig(
+            root=config.root / OTHER, scene="street", size=0.2, workers=config.workers,
+            train_subjects=street[0], test_subjects=street[1], first_subject=101, **shared,
         ),
-    }
+    }  # fmt: skip
 
 
-def prepare_scene(config: DemoConfig, scene: str, plan: CapturePlan, progress: Progress) -> None:
+def prepare_scene(config: DemoConfig, plan: FilmConfig, progress: Progress) -> None:
     """Film a scene and take it through the first three stages."""
-    from auglift.studio.capture import capture_dataset
-
-    root = config.root / scene
-    capture_dataset(root / "virtual_data", plan, config.workers, progress)
+    root = plan.root
+    film(plan, progress)
     preprocess(PreprocessConfig(root=root, dataset="virtual"), progress)
     detect_depth(
         DetectDepthConfig(
@@ -202,14 +189,14 @@ def _train_one(config: DemoConfig, name: str, seed: int) -> dict[str, float]:
             model={"channels": 256, "dropout": 0.1},
             features=FeatureConfig(variant=variant),
             depth=depth,
-            epochs=20 if config.fast else 40,
+            epochs=30 if config.fast else 60,
             lr=2e-3,
-            lr_decay=0.93,
+            lr_decay=0.95,
             seed=seed,
             device="cpu",
         )
     )
-    numbers = {}
+    numbers: dict[str, float] = {}
     for scene in (TRAINED_ON, OTHER):
         tested = evaluate(
             EvaluateConfig(
@@ -237,20 +224,22 @@ def _checkpoint(config: DemoConfig, cell: str, seed: int) -> Path:
 
 def film_unseen_clip(config: DemoConfig, progress: Progress) -> Path:
     """A person, a place and a motion that nobody has trained on."""
-    from auglift.studio.capture import CapturePlan, capture_dataset
-
-    plan = CapturePlan(
-        scene="street",
-        subjects={"S999": "test"},
-        actions=("jumping_jack",),
-        seconds=3.0,
-        rate_hz=15.0,
-        size=0.35,
-        seed=7,
+    filmed = film(
+        FilmConfig(
+            root=config.root / "clip",
+            scene="street",
+            actions=("jumping_jack",),
+            train_subjects=0,
+            test_subjects=1,
+            first_subject=999,
+            seconds=3.0,
+            rate_hz=15.0,
+            size=0.35,
+            seed=7,
+        ),
+        progress,
     )
-    folder = config.root / "clip"
-    capture_dataset(folder, plan, 1, progress)
-    return next(folder.glob("S999/*/*.mkv"))
+    return next(filmed.folder.glob("S999/*/*.mkv"))
 
 
 def _report_pictures(config: DemoConfig, overlay: Path) -> tuple[dict[str, Any], list[Any]]:

@@ -113,6 +113,8 @@ class DetectDepthResult:
     frames_with_people: int
     unreadable: int
     """Frames that could not be read; they count as empty."""
+    unreadable_parts: tuple[Path, ...]
+    """The parts that hold them."""
 
 
 @dataclass(frozen=True)
@@ -320,7 +322,7 @@ def _open_detector(config: DetectDepthConfig, dataset: str) -> OpenedDetector:
 
 
 def _summarise(dataset: str, folder: Path, plan: _Plan) -> DetectDepthResult:
-    counts = [plan.done[part.number] for part in plan.mine if part.number in plan.done]
+    counts = {p.path: plan.done[p.number] for p in plan.mine if p.number in plan.done}
     return DetectDepthResult(
         dataset=dataset,
         folder=folder,
@@ -330,6 +332,7 @@ def _summarise(dataset: str, folder: Path, plan: _Plan) -> DetectDepthResult:
         parts_done_before=len(plan.mine) - len(plan.todo),
         frames=sum(part.n_frames for part in plan.mine),
         frames_to_do=sum(part.n_frames for part in plan.todo),
-        frames_with_people=sum(one.frames_with_people for one in counts),
-        unreadable=sum(one.unreadable for one in counts),
+        frames_with_people=sum(one.frames_with_people for one in counts.values()),
+        unreadable=sum(one.unreadable for one in counts.values()),
+        unreadable_parts=tuple(path for path, one in counts.items() if one.unreadable),
     )

@@ -211,9 +211,7 @@ def _done_before(split: _Split, config: PreprocessConfig) -> SplitSummary | None
             where=split.path,
             hint="--overwrite makes them again, or choose another --root",
         )
-    return SplitSummary(
-        split.name, split.path, "there", **found.extra["counts"], **found.extra["reprojection"]
-    )
+    return SplitSummary(split.name, split.path, "there", **found.extra["summary"])
 
 
 def _write_split(
@@ -230,19 +228,21 @@ def _write_split(
     held = list(_read_sequences(split, reader, folder, config.every, advance))
     if not held:
         raise DataError(f"the sequences of '{split.name}' hold no frames", where=folder)
-    counts = {"rows": sum(map(len, held)), "sequences": len(held)}
-    reprojection = _reprojection(held)
+    summary: dict[str, Any] = {
+        "sequences": len(held),
+        "rows": sum(map(len, held)),
+        **_reprojection(held),
+    }
     extra = {
         "splits": [one.name for one in splits],
         "listing_hash": split.listing_hash,
-        "counts": counts,
-        "reprojection": reprojection,
+        "summary": summary,
     }
     fault_point("before_table", split.number)
     with TableWriter(split.path, _metadata(held, config, extra)) as writer:
         for sequence in held:
             writer.append(sequence.columns())
-    return SplitSummary(split.name, split.path, "written", **counts, **reprojection)
+    return SplitSummary(split.name, split.path, "written", **summary)
 
 
 def _read_sequences(
@@ -267,7 +267,7 @@ def _metadata(
         kind="annotations",
         skeleton=held[0].skeleton.name,
         fps={sequence.id.name: float(sequence.fps) for sequence in held},
-        dataset=config.dataset or "",
+        dataset=str(config.dataset),
         distortion=held[0].cameras[0].distortion,
         config=lasting_settings(config),
         config_hash=config_hash(config),

@@ -88,7 +88,7 @@ class SimulateConfig(StageConfig):
     scene: str = setting("wide")
     """The place and its cameras: wide, lab or street."""
 
-    views: int = setting(4)
+    views: int = setting(6)
     """Cameras that see each performance."""
 
     every: int = setting(1)

@@ -39,7 +39,9 @@ BALL_TOLERANCE = 20.0
 # followed through flesh and balls, two pixels a step.
 SOLID_PX, SOLID_SHARE = 5, 0.6
 REACH_STEPS = 6
-OWNER_PX = 21  # a ball is his whose solid flesh prevails in a square of this side
+# A ball is his whose flesh prevails in a square of so many cells around it.
+CELL_PX = 4
+OWNER_CELLS = 5
 BALL_FROM_MIDDLE = 100.0  # of red or green from the middle of the scale: a ball's pixel
 FULL_SCORE_AREA_PX = 300.0
 
@@ -184,14 +186,20 @@ def _saturated(graph: Graph, levels: str) -> str:
 
 def _solid(graph: Graph, flesh: str) -> str:
     """(B, C, H, W): 1 for flesh among flesh; thin lines, such as the edges of balls, are none."""
-    share = _pooled(graph, flesh, SOLID_PX)
+    share = graph.add("AveragePool", flesh, kernel_shape=[SOLID_PX] * 2, pads=[SOLID_PX // 2] * 4,
+                      count_include_pad=1)  # fmt: skip
     return graph.add("Mul", flesh, _above(graph, share, SOLID_SHARE))
 
 
-def _pooled(graph: Graph, x: str, side: int) -> str:
-    """The mean of `x` (B, C, H, W) over a square around each pixel; outside is 0."""
-    return graph.add("AveragePool", x, kernel_shape=[side] * 2, pads=[side // 2] * 4,
+def _around(graph: Graph, x: str, n_cells: int) -> str:
+    """The mean of `x` (B, C, H, W) over a square of cells around each pixel; outside is 0."""
+    cells = graph.add("AveragePool", x, kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2)
+    mean = graph.add("AveragePool", cells, kernel_shape=[n_cells] * 2, pads=[n_cells // 2] * 4,
                      count_include_pad=1)  # fmt: skip
+    return graph.add(
+        "Resize", mean, "", graph.constant([1, 1, CELL_PX, CELL_PX]), mode="nearest",
+        coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+    )  # fmt: skip
 
 
 def _connected(graph: Graph, flesh: str, balls: str) -> str:
@@ -210,7 +218,7 @@ def _connected(graph: Graph, flesh: str, balls: str) -> str:
 
 def _owners(graph: Graph, solid: str) -> str:
     """(1, C, H, W): 1 for the slot whose solid flesh fills most of the surroundings of a pixel."""
-    share = _pooled(graph, solid, OWNER_PX)
+    share = _around(graph, solid, OWNER_CELLS)
     most = graph.axes("ReduceMax", share, [1])
     return _above(graph, graph.add("Sub", share, most), -1e-4)
 
@@ -240,9 +248,10 @@ FULL_BALL_PX = {
 COARSE_PX = 8
 WINDOW_PX = 10.0
 SEEN_SHARE = 0.7
-# A ball is the crop's person's if so much of the flesh in the square around it is.
-OWN_SHARE, AROUND_PX = 0.2, 33
-MIDDLE_SHARE = 0.2
+# Joints have one colour in all people. A ball is the crop's person's if so much of the flesh in a
+# square of so many cells around it is.
+OWN_SHARE, CROP_CELLS = 0.2, 9
+BOX_PADDING = 1.25
 
 
 def make_pose_network(path: Path) -> None:
@@ -276,24 +285,31 @@ def make_pose_network(path: Path) -> None:
     )
 
 
-def _own(graph: Graph, flesh: str) -> str:
-    """(B, 1, H, W): the share of the crop's person in the flesh around each pixel, 0…1.
-
-    Joints have one colour in all people. The crop's person is whose flesh is most in its middle.
-    """
-    area = flesh
-    for axis, n in ((2, POSE_WH[1]), (3, POSE_WH[0])):
-        place = (np.arange(n) - (n - 1) / 2) / (MIDDLE_SHARE * n)
-        weight = np.exp(-0.5 * place**2).astype(np.float32)
-        weighted = graph.add("Mul", area, graph.constant(weight.reshape(-1, *[1] * (3 - axis))))
-        area = graph.axes("ReduceSum", weighted, [axis])
-    most = graph.axes("ReduceMax", area, [1])
-    chosen = _above(graph, graph.add("Sub", area, most), -1e-3)
-    around = _pooled(graph, flesh, AROUND_PX)
-    nothing = graph.constant(1e-4)  # a ball without any flesh around it is the person's
-    own = graph.axes("ReduceSum", graph.add("Mul", around, chosen), [1])
+def _own(graph: Graph, solid: str) -> str:
+    """(B, 1, H, W): the share of the crop's person in the flesh around each pixel, 0…1."""
+    around = _around(graph, solid, CROP_CELLS)
+    own = graph.axes("ReduceSum", graph.add("Mul", around, _crops_person(graph, solid)), [1])
     everybody = graph.axes("ReduceSum", around, [1])
+    nothing = graph.constant(1e-4)  # a ball without any flesh around it is the person's
     return graph.add("Div", graph.add("Add", own, nothing), graph.add("Add", everybody, nothing))
+
+
+def _crops_person(graph: Graph, solid: str) -> str:
+    """(B, C, 1, 1): 1 for the person for whom the crop was made.
+
+    He stands in its middle and, the crop being a box made larger, fills a known share of one side.
+    """
+    misfit, shares = [], []
+    for axis, n in ((3, POSE_WH[0]), (2, POSE_WH[1])):
+        start, stop = _extent(graph, solid, axis, n)
+        middle = graph.add("Div", graph.add("Add", start, stop), graph.constant(2.0 * n))
+        misfit.append(graph.add("Abs", graph.add("Sub", middle, graph.constant(0.5))))
+        shares.append(graph.add("Div", graph.add("Sub", stop, start), graph.constant(float(n))))
+    larger = graph.add("Sub", graph.add("Max", *shares), graph.constant(1 / BOX_PADDING))
+    total = graph.add("Sum", *misfit, graph.add("Abs", larger))  # (B, C)
+    least = graph.axes("ReduceMin", total, [1])
+    chosen = _above(graph, graph.add("Sub", least, total), -1e-4)
+    return graph.add("Unsqueeze", chosen, graph.constant([2, 3], np.int64))
 
 
 def _densest_place(graph: Graph, near: str) -> tuple[str, str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
+
+from auglift.config import models_zoo_folder
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +64,71 @@ def write_xycd(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def virtual_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The raw folder of a tiny virtual dataset, to be read only.
+
+    Two subjects, two actions, four cameras, at most three frames each.
+    """
+    from auglift.studio import capture
+
+    plan = capture.CapturePlan(
+        scene="lab",
+        subjects=capture.subjects_by_split(1, 1),
+        actions=("walk", "squat"),
+        seconds=0.6,
+        rate_hz=5.0,
+        size=0.15,
+    )
+    folder = tmp_path_factory.mktemp("virtual") / "virtual_data"
+    for take in capture.plan_takes(plan):
+        capture.capture_take(folder, plan, take)
+    capture.write_dataset_file(folder, plan)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def virtual_models() -> dict[str, str]:
+    """The networks of the virtual world, as settings of `detect-depth`."""
+    roles = ("person", "pose", "depth")
+    folder = models_zoo_folder() / "virtual"
+    return {f"{role}_model": str(folder / f"virtual_{role}.onnx") for role in roles}
+
+
+@pytest.fixture
+def virtual_root(tmp_path: Path, virtual_data: Path) -> Path:
+    """A workspace with a copy of the tiny virtual dataset."""
+    shutil.copytree(virtual_data, tmp_path / "virtual_data")
+    return tmp_path
+
+
+@pytest.fixture
+def one_take(tmp_path: Path, virtual_data: Path) -> Path:
+    """A workspace with one take, twelve frames from four cameras, and its annotations."""
+    from auglift.preprocess import PreprocessConfig, preprocess
+
+    raw = tmp_path / "virtual_data"
+    shutil.copytree(virtual_data / "S1" / "squat_0", raw / "S1" / "squat_0")
+    shutil.copy(virtual_data / "dataset.json", raw)
+    preprocess(PreprocessConfig(root=tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def stages() -> typer.Typer:
+    """A command line of the first three stages."""
+    from auglift.cli.detect_depth import detect_depth
+    from auglift.cli.merge import merge
+    from auglift.cli.options import with_session
+    from auglift.cli.preprocess import preprocess
+
+    app = typer.Typer(pretty_exceptions_enable=False)
+    commands = {"preprocess": preprocess, "detect-depth": detect_depth, "merge": merge}
+    for name, command in commands.items():
+        app.command(name)(with_session(command))
+    return app
 
 
 def _track(

@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from auglift.cli.detect_depth import detect_depth
 from auglift.cli.doctor import doctor
 from auglift.cli.evaluate import evaluate
+from auglift.cli.film import film
+from auglift.cli.infer import infer
+from auglift.cli.merge import merge
 from auglift.cli.options import with_session
+from auglift.cli.preprocess import preprocess
 from auglift.cli.train import train
 
 HELP = """
@@ -45,8 +50,15 @@ app = typer.Typer(
 )
 
 Command = Callable[..., None]
-STAGE_COMMANDS: dict[str, Command] = {"train": train, "evaluate": evaluate}
-TOOL_COMMANDS: dict[str, Command] = {"doctor": doctor}
+STAGE_COMMANDS: dict[str, Command] = {
+    "preprocess": preprocess,
+    "detect-depth": detect_depth,
+    "merge": merge,
+    "train": train,
+    "evaluate": evaluate,
+    "infer": infer,
+}
+TOOL_COMMANDS: dict[str, Command] = {"film": film, "doctor": doctor}
 
 for _panel, _commands in ((STAGES, STAGE_COMMANDS), (TOOLS, TOOL_COMMANDS)):
     for _name, _command in _commands.items():

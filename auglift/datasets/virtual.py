@@ -29,8 +29,8 @@ FloatArray = npt.NDArray[np.float64]
 FORMAT = "auglift-virtual"
 VERSION = 1
 
-_TAKE_AGAIN = "delete the take's folder and film it again: auglift simulate --pictures"
-_ALL_AGAIN = "make it again: auglift simulate --pictures --overwrite"
+_TAKE_AGAIN = "delete the take's folder and film it again: auglift film"
+_ALL_AGAIN = "make it again: remove the folder, then auglift film"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _check_dataset(folder: Path) -> None:
     path = folder / "dataset.json"
     if not path.is_file():
         raise MissingDataError(
-            "no virtual dataset", where=folder, hint="auglift simulate --pictures makes one"
+            "no virtual dataset", where=folder, hint="auglift film --scene lab makes one"
         )
     about = _read_json(path, _ALL_AGAIN)
     if (about.get("format"), about.get("version")) != (FORMAT, VERSION):

@@ -46,13 +46,16 @@ class FrameRun:
         return replace(self, frames=self.frames[start:stop], focal_px=self.focal_px[start:stop])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Part:
     """Frames that are detected together; `path` is their table."""
 
     number: int
     path: Path
     runs: tuple[FrameRun, ...]
+
+    def __repr__(self) -> str:
+        return f"part {self.number}"
 
     @property
     def n_frames(self) -> int:

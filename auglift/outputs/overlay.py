@@ -50,27 +50,31 @@ def draw_skeleton(
     skeleton: Skeleton,
     confidence: FloatArray | None = None,
 ) -> None:
-    """Draw one person's bones into `picture`, fainter where the confidence is low."""
+    """Draw one person's bones into `picture`, thinner where the confidence is low."""
     scores = np.ones(skeleton.n_joints) if confidence is None else np.nan_to_num(confidence)
     thickness = max(1, round(min(picture.shape[:2]) / 180))
     for parent, child in skeleton.bones:
         if not np.isfinite(joints[[parent, child]]).all():
             continue
-        trust = float(np.clip(min(scores[parent], scores[child]), FAINTEST, 1.0))
-        colour = tuple(int(trust * value) for value in bone_colour(skeleton.joints[child]))
+        trust = float(np.clip(min(scores[parent], scores[child]), 0.0, 1.0))
         start, end = (_pixel(joints[i]) for i in (parent, child))
-        cv2.line(picture, start, end, colour, thickness, cv2.LINE_AA)
+        colour = bone_colour(skeleton.joints[child])
+        cv2.line(picture, start, end, colour, max(1, round(thickness * trust)), cv2.LINE_AA)
     for joint, score in zip(joints, scores, strict=True):
         if np.isfinite(joint).all() and score > FAINTEST:
             cv2.circle(picture, _pixel(joint), thickness + 1, (255, 255, 255), -1, cv2.LINE_AA)
 
 
 def draw_view(plane: FloatArray, skeleton: Skeleton, side: int, title: str) -> Picture:
-    """Everybody's pose (P, J, 2) m in one plane of the camera's axes; a square picture."""
+    """Everybody's pose (P, J, 2) m in one plane of the camera's axes; a square picture.
+
+    Where people stand to each other is not known from poses about their roots: they stand in a row.
+    """
     view: Picture = np.full((side, side, 3), BACKGROUND_RGB, np.uint8)
     scale = side / (2 * VIEW_HALF_HEIGHT_M)
-    for pose in plane:
-        draw_skeleton(view, pose * scale + side / 2, skeleton)
+    middles = np.linspace(0, side, len(plane) + 2)[1:-1]
+    for pose, middle in zip(plane, middles, strict=True):
+        draw_skeleton(view, pose * scale + (middle, side / 2), skeleton)
     size = side / 400
     cv2.putText(view, title, (6, int(24 * size) + 4), cv2.FONT_HERSHEY_SIMPLEX, size,
                 MIDDLE_RGB, 1, cv2.LINE_AA)  # fmt: skip

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from auglift.geometry.skeleton import COCO_17, LIMBS
-from auglift.studio.courses import course, happens
+from auglift.studio.courses import course
 from auglift.studio.noise import NoiseConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -105,88 +105,109 @@ def detect_exactly(sight: Sight) -> Found:
 def detect_with_errors(sight: Sight, noise: NoiseConfig, rng: np.random.Generator) -> Found:
     """A detector whose errors are drawn from `noise`."""
     unseen = sight.hidden | ~sight.inside
+    drawn = _Drawn.of(unseen, sight, noise, rng)
     truth = np.nan_to_num(sight.points_px).astype(np.float32)
-    crop = _crop(truth, sight)
     unit_px = (COCO_SPREAD * _AREA_ROOT_M * sight.px_per_m[:, None]).astype(np.float32)
-    expected = _expected_error(sight, noise, unit_px, rng)
-    drawn = course(rng, truth.shape, sight.rate_hz, noise.error_memory_s, noise.steady_share)
-    error = (expected * unit_px)[..., None] * drawn
-    points = _swap(truth + error, sight, noise, rng)
-    lost = happens(rng, noise.lost_rate * (1.0 + 3.0 * unseen), sight.rate_hz, _EVENT_MEMORY_S)
-    anywhere = ndtr(course(rng, truth.shape, sight.rate_hz, _EVENT_MEMORY_S))
-    points[lost] = (crop[:, :1] + anywhere * (crop[:, 1:] - crop[:, :1]))[lost]
-    made = np.linalg.norm(error, axis=-1) / unit_px
-    confidence = _confidence(expected, made, sight, noise, rng)
-    confidence[lost] *= _LOST_CONFIDENCE
+    expected = _expected_error(sight, noise, unit_px, drawn)
+    error = (expected * unit_px)[..., None] * drawn.jitter[..., :2]
+    points = _swap(truth + error, sight, noise, drawn)
+    crop = _crop(truth, sight)
+    anywhere = crop[:, :1] + drawn.place * (crop[:, 1:] - crop[:, :1])
+    points = np.where(drawn.lost[..., None], anywhere, points)
     points = np.clip(points, crop[:, :1], crop[:, 1:])
-    box, score = _detected_box(points, unseen, sight, noise, rng)
-    share = unseen.mean(axis=1)
-    missed = happens(
-        rng, noise.missed_rate * np.exp(_MISSED_GROWTH * share), sight.rate_hz, _EVENT_MEMORY_S
-    )
-    detected = ~missed & (sight.inside.sum(axis=1) >= _FEWEST_JOINTS) & _has_area(box)
+    made = np.hypot(error[..., 0], error[..., 1]) / unit_px
+    confidence = _confidence(expected, made, sight, noise, drawn)
+    box, score = _detected_box(points, unseen, sight, noise, drawn)
+    enough = sight.inside.sum(axis=1) >= _FEWEST_JOINTS
+    whole = np.isfinite(sight.points_px).all(axis=(1, 2))
+    detected = enough & whole & ~drawn.missed & _has_area(box)
     return _only_where(detected, points, confidence, box, score)
 
 
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """All that is left to chance."""
+
+    jitter: FloatArray
+    """(T, 17, 4) of x, y, the size of the error, and the confidence; normal."""
+    box: FloatArray
+    """(T, 5) of the box's sides and score; normal."""
+    place: FloatArray
+    """(T, 17, 2) in shares of the crop, for joints that are lost."""
+    lost: BoolArray
+    """(T, 17)"""
+    swap: FloatArray
+    """(T, 2) of legs and arms, uniform: swapped where below the chance of it."""
+    missed: BoolArray
+    """(T,)"""
+
+    @classmethod
+    def of(
+        cls, unseen: BoolArray, sight: Sight, noise: NoiseConfig, rng: np.random.Generator
+    ) -> _Drawn:
+        n_times, n_joints = unseen.shape
+        memory_s, steady = noise.error_memory_s, noise.steady_share
+        of_joint = ndtr(course(rng, (n_times, n_joints, 3), sight.rate_hz, _EVENT_MEMORY_S))
+        of_person = ndtr(course(rng, (n_times, 3), sight.rate_hz, _EVENT_MEMORY_S))
+        # A joint out of sight is lost four times as easily (estimate).
+        lost_chance = noise.lost_rate * (1.0 + 3.0 * unseen)
+        missed_chance = noise.missed_rate * np.exp(_MISSED_GROWTH * unseen.mean(axis=1))
+        return cls(
+            jitter=course(rng, (n_times, n_joints, 4), sight.rate_hz, memory_s, steady),
+            box=course(rng, (n_times, 5), sight.rate_hz, memory_s, steady),
+            place=of_joint[..., :2],
+            lost=np.asarray(of_joint[..., 2] < lost_chance),
+            swap=of_person[:, :2],
+            missed=np.asarray(of_person[:, 2] < missed_chance),
+        )
+
+
 def _expected_error(
-    sight: Sight, noise: NoiseConfig, unit_px: FloatArray, rng: np.random.Generator
+    sight: Sight, noise: NoiseConfig, unit_px: FloatArray, drawn: _Drawn
 ) -> FloatArray:
     """Standard deviation (T, 17) of the error on each axis, in COCO's spreads."""
     size = np.where(sight.hidden, noise.occluded_error, noise.visible_error)
     size = np.where(sight.inside, size, noise.outside_error)
-    tail = course(rng, size.shape, sight.rate_hz, noise.error_memory_s, noise.steady_share)
-    size = size * np.exp(noise.error_tail * tail)
+    size = size * np.exp(noise.error_tail * drawn.jitter[..., 2])
     expected: FloatArray = np.hypot(size, noise.pixel_error_px / unit_px)
     return expected.astype(np.float32)
 
 
-def _swap(
-    points: FloatArray, sight: Sight, noise: NoiseConfig, rng: np.random.Generator
-) -> FloatArray:
-    """Exchange left and right of arms and legs, whole limbs below the shoulder or hip."""
+def _swap(points: FloatArray, sight: Sight, noise: NoiseConfig, drawn: _Drawn) -> FloatArray:
+    """Exchange left and right of legs and arms, below hip and shoulder."""
     swapped = points.copy()
-    for left, right in _SWAPPED:
+    for i_limb, (left, right) in enumerate(_SWAPPED):
         apart_px = np.linalg.norm(points[:, left] - points[:, right], axis=-1).mean(axis=1)
         reach = apart_px / (noise.swap_reach_m * sight.px_per_m)
-        chance = noise.swap_rate * np.exp(-(reach**2))
-        happening = happens(rng, chance, sight.rate_hz, _EVENT_MEMORY_S)
-        now = np.flatnonzero(happening)[:, None]
-        swapped[now, left], swapped[now, right] = points[now, right], points[now, left]
+        now = drawn.swap[:, i_limb] < noise.swap_rate * np.exp(-(reach**2))
+        rows = np.flatnonzero(now)[:, None]
+        swapped[rows, left], swapped[rows, right] = points[rows, right], points[rows, left]
     return swapped
 
 
 def _confidence(
-    expected: FloatArray,
-    made: FloatArray,
-    sight: Sight,
-    noise: NoiseConfig,
-    rng: np.random.Generator,
+    expected: FloatArray, made: FloatArray, sight: Sight, noise: NoiseConfig, drawn: _Drawn
 ) -> FloatArray:
     """(T, 17), from the expected error and the one made, both in COCO's spreads."""
     # A 2D error is on average 1.25 times its standard deviation on one axis.
     known = _EXPECTED_SHARE * expected + (1 - _EXPECTED_SHARE) * made / 1.25
     log_c = -noise.doubt * known - noise.occluded_doubt * sight.hidden
     log_c -= noise.outside_doubt * ~sight.inside
-    drawn = course(rng, log_c.shape, sight.rate_hz, noise.error_memory_s)
-    confidence: FloatArray = np.exp(log_c) + noise.confidence_error * drawn
-    return np.maximum(confidence, 0.01).astype(np.float32)
+    confidence = np.exp(log_c) + noise.confidence_error * drawn.jitter[..., 3]
+    confidence = np.where(drawn.lost, _LOST_CONFIDENCE * confidence, confidence)
+    return np.asarray(np.maximum(confidence, 0.01), dtype=np.float32)
 
 
 def _detected_box(
-    points: FloatArray,
-    unseen: BoolArray,
-    sight: Sight,
-    noise: NoiseConfig,
-    rng: np.random.Generator,
+    points: FloatArray, unseen: BoolArray, sight: Sight, noise: NoiseConfig, drawn: _Drawn
 ) -> tuple[FloatArray, FloatArray]:
     """Box (T, 4) around the keypoints in the picture, its sides in error, and its score (T,)."""
     box = _box_around(points, sight.px_per_m, sight.picture_wh)
     sides = box[:, 2:] - box[:, :2]
-    drawn = course(rng, box.shape, sight.rate_hz, noise.error_memory_s, noise.steady_share)
-    box = box + noise.box_error * np.tile(sides, 2) * drawn
-    wobble = course(rng, sides.shape[:1], sight.rate_hz, noise.error_memory_s)
-    score = _BOX_SCORE - _HIDDEN_COST * unseen.mean(axis=1) + noise.confidence_error * wobble
-    return _inside(box, sight.picture_wh), np.clip(score, 0.3, 1.0).astype(np.float32)
+    box = box + noise.box_error * np.tile(sides, 2) * drawn.box[:, :4]
+    score = _BOX_SCORE - _HIDDEN_COST * unseen.mean(axis=1)
+    score = np.clip(score + noise.confidence_error * drawn.box[:, 4], 0.3, 1.0)
+    return _inside(box, sight.picture_wh), score.astype(np.float32)
 
 
 def _box_around(

@@ -79,7 +79,8 @@ def _near(view: View, bundles: _Bundles) -> tuple[IntArray, IntArray]:
     # NaN, a solid behind the camera, compares false.
     meets = (x.min(axis=0)[:, None] <= x_max) & (x.max(axis=0)[:, None] >= x_min)
     meets &= (y.min(axis=0)[:, None] <= y_max) & (y.max(axis=0)[:, None] >= y_min)
-    return np.nonzero(meets)
+    bundle, solid = np.nonzero(meets)
+    return bundle, solid
 
 
 def _enter_capsules(view: View, bundles: _Bundles, bundle: IntArray, solid: IntArray) -> FloatArray:
@@ -154,7 +155,7 @@ def _cross(bundles: _Bundles, box: Boxed) -> tuple[FloatArray, FloatArray]:
     camera = bundles.instant if len(box.axes) > 1 else np.zeros_like(bundles.instant)
     axes, low, high = (values[camera].astype(np.float32).T for values in box)
     x, y = bundles.slopes
-    entry, leave = np.float32(-np.inf), np.float32(np.inf)
+    entry, leave = np.full_like(x, -np.inf), np.full_like(x, np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         for i_axis in range(3):
             (ax, ay, az) = axes[:, i_axis]

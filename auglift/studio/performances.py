@@ -26,10 +26,10 @@ from auglift.studio.surroundings import draw_surroundings
 
 FloatArray = npt.NDArray[np.float64]
 
-# Actions done on the spot: those of strangers, who must not walk into the person.
+# Actions done on the spot: one instant of them is the posture of a bystander.
 _ON_THE_SPOT = ("wave", "reach", "drink", "clap", "side_bend", "squat", "turn")
-# How near a stranger may stand to the person's root at any time, and how far from the path.
-_STRANGER_M = (1.0, 2.5)
+# How near a bystander may be to the person's root at any time, and how far from the path.
+_BYSTANDER_M = (1.0, 2.5)
 _FROM_CAMERA_M = 1.0
 _N_TRIES = 20
 # Shorter pieces of a motion that leaves a stage are not worth a sequence.
@@ -64,7 +64,7 @@ class Programme:
     sequence_rows: int | None = None
     rows: int | None = None
     strangers: float = 0.0
-    """Share of the shots in which a stranger is about."""
+    """Share of the shots in which somebody else stands about."""
 
     @property
     def source_hz(self) -> float:
@@ -177,17 +177,16 @@ def stage(
     spec = get_scene(programme.scene)
     tracks = list(draw_cameras(spec, joints[None], programme.source_hz, rng).values())
     cameras = tracks[shot.view % len(tracks)]
-    people, bodies = [joints], [body]
+    kept = slice(None, None, programme.every)
+    people, everybody = [dress(body, joints[kept])], joints[None]
     if rng.random() < programme.strangers:
         other = draw_body(rng)
-        track = _stranger(programme, other, joints, cameras, rng)
-        if track is not None:
-            people.append(track)
-            bodies.append(other)
-    surroundings = draw_surroundings(spec, np.stack(people), {camera_name: cameras}, rng)
-    kept = slice(None, None, programme.every)
-    dressed = tuple(dress(b, track[kept]) for b, track in zip(bodies, people, strict=True))
-    scene = Scene(dressed, surroundings)
+        posture = _bystander(other, joints, cameras, rng)
+        if posture is not None:
+            people.append(dress(other, posture))
+            everybody = np.stack([joints, np.broadcast_to(posture, joints.shape)])
+    surroundings = draw_surroundings(spec, everybody, {camera_name: cameras}, rng)
+    scene = Scene(tuple(people), surroundings)
     return StagedShot(sequence, camera_name, scene, cameras[kept], rng)
 
 
@@ -271,33 +270,25 @@ def _window(
     return positions[start : start + n_frames]
 
 
-def _stranger(
-    programme: Programme,
-    body: Body,
-    joints: FloatArray,
-    cameras: Sequence[Camera],
-    rng: np.random.Generator,
+def _bystander(
+    body: Body, joints: FloatArray, cameras: Sequence[Camera], rng: np.random.Generator
 ) -> FloatArray | None:
-    """Somebody else (T, 26, 3) near the person's path but in nobody's way; None if no room."""
-    seconds = len(joints) / programme.source_hz
+    """Somebody (26, 3) who stands near the person's path, in nobody's way; None if no room."""
     action = _ON_THE_SPOT[rng.integers(len(_ON_THE_SPOT))]
-    track = make_motion(action, body, rng, seconds, programme.source_hz).positions
+    instants = make_motion(action, body, rng, seconds=3.0, fps=2.0).positions
+    posture = instants[rng.integers(len(instants))]
     root = STUDIO.index("pelvis")
     path, eyes = joints[:, root, :2], np.array([camera.centre[:2] for camera in cameras])
     for _ in range(_N_TRIES):
-        bearing, away_m = rng.uniform(-np.pi, np.pi), rng.uniform(*_STRANGER_M)
+        bearing, away_m = rng.uniform(-np.pi, np.pi), rng.uniform(*_BYSTANDER_M)
         beside = path[rng.integers(len(path))]
         place = beside + away_m * np.array([np.cos(bearing), np.sin(bearing)])
-        moved = track[:, root, :2] - track[:, root, :2].mean(axis=0) + place
-        apart_m = np.linalg.norm(moved - path, axis=-1).min()
-        if apart_m >= _STRANGER_M[0] and _distance(moved, eyes) >= _FROM_CAMERA_M:
-            track[..., :2] += place - track[:, root, :2].mean(axis=0)
-            return track
+        from_path, from_camera = (
+            np.linalg.norm(places - place, axis=-1).min() for places in (path, eyes)
+        )
+        if from_path >= _BYSTANDER_M[0] and from_camera >= _FROM_CAMERA_M:
+            return np.asarray(posture + np.append(place - posture[root, :2], 0.0))
     return None
-
-
-def _distance(path: FloatArray, others: FloatArray) -> float:
-    return float(np.linalg.norm(path - others, axis=-1).min())
 
 
 def _rng(programme: Programme, name: str) -> np.random.Generator:

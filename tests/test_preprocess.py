@@ -1,0 +1,307 @@
+"""Raw data → annotations: the truth as it was staged, resumed and guarded."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from auglift import preprocess as module
+from auglift.datasets import virtual
+from auglift.errors import (
+    BrokenFileError,
+    ConfigError,
+    DataError,
+    MissingDataError,
+    UsageError,
+)
+from auglift.executors import InjectedFaultError
+from auglift.geometry.camera import Camera
+from auglift.geometry.skeleton import H36M_17
+from auglift.preprocess import PreprocessConfig, PreprocessResult, preprocess
+from auglift.storage.tables import read_table, table_info
+from auglift.storage.workspace import Workspace
+from auglift.studio.bodies import STUDIO
+
+
+def run(root: Path, **settings: object) -> PreprocessResult:
+    return preprocess(PreprocessConfig(root=root, **settings))
+
+
+def tables(root: Path) -> dict[str, bytes]:
+    folder = Workspace(root).annotations_folder("virtual")
+    return {path.name: path.read_bytes() for path in folder.glob("*")}
+
+
+def test_the_tables_hold_the_truth_in_camera_axes(virtual_root: Path) -> None:
+    result = run(virtual_root)
+    assert [(s.split, s.sequences, s.status) for s in result.splits] == [
+        ("test", 8, "written"),
+        ("train", 8, "written"),
+    ]
+    for summary in result.splits:
+        table = read_table(summary.path, "annotations")
+        assert len(table) == summary.rows
+        assert set(table.unique("split")) == {summary.split}
+        for row in range(len(table)):
+            assert_row_is_as_staged(virtual_root / "virtual_data", table, row)
+
+
+def assert_row_is_as_staged(data: Path, table, row: int) -> None:
+    source = data / table["source"][row]
+    assert source.is_file()
+    with np.load(source.parent / "truth.npz") as truth:
+        world = truth["joints"][table["person"][row], table["frame"][row]]
+    joints = world[[STUDIO.index(joint) for joint in H36M_17.joints]]
+    camera = Camera.from_intrinsics(
+        table["intrinsics"][row],
+        tuple(table["image_wh"][row]),
+        "none",
+        table["rotation"][row],
+        table["translation"][row],
+    )
+    seen = table["visible"][row]
+    assert seen.any()
+    assert table["pose_3d"][row][seen] == pytest.approx(camera.to_camera(joints)[seen], abs=1e-5)
+    assert table["keypoints_2d"][row][seen] == pytest.approx(
+        camera.project_world(joints)[seen], abs=1e-3
+    )
+
+
+def test_3d_and_2d_agree_and_the_summary_says_so(virtual_root: Path) -> None:
+    for summary in run(virtual_root).splits:
+        assert summary.reprojection_median_px < 1e-6
+        assert summary.reprojection_p99_px < 1e-6
+
+
+def test_a_sequence_whose_camera_is_wrong_is_named(
+    virtual_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = virtual.read_sequence
+
+    def shifted(folder, listed, every):
+        sequence = read(folder, listed, every)
+        wrong = "S1/squat_0" in listed.name
+        return replace(sequence, keypoints_2d=sequence.keypoints_2d + 20.0 * wrong)
+
+    monkeypatch.setattr(virtual, "read_sequence", shifted)
+    train = run(virtual_root).splits[1]
+    assert train.reprojection_p99_px == pytest.approx(np.hypot(20, 20))
+    named = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(named) == 4
+    assert all("virtual/S1/squat_0/" in text and "28.3 px" in text for text in named)
+
+
+def test_every_kth_frame(virtual_root: Path) -> None:
+    run(virtual_root, every=2)
+    table = read_table(Workspace(virtual_root).annotations("virtual", "train"), "annotations")
+    assert set(table["frame"].tolist()) == {0, 2}
+    with pytest.raises(ConfigError, match="every must be at least 1"):
+        PreprocessConfig(every=0)
+
+
+def test_what_is_there_is_kept_whether_the_dataset_is_named_or_not(virtual_root: Path) -> None:
+    before = run(virtual_root)
+    times = {s.path: s.path.stat().st_mtime_ns for s in before.splits}
+    again = run(virtual_root, dataset="virtual")
+    assert again.done_before
+    assert [replace(s, status="there") for s in before.splits] == list(again.splits)
+    assert {s.path: s.path.stat().st_mtime_ns for s in again.splits} == times
+
+
+def test_the_bytes_do_not_depend_on_where_it_runs(virtual_root: Path, tmp_path: Path) -> None:
+    run(virtual_root)
+    elsewhere = tmp_path / "elsewhere"
+    run(elsewhere, dataset="virtual", data=virtual_root / "virtual_data", device="cpu")
+    assert tables(elsewhere) == tables(virtual_root)
+
+
+def test_a_missing_table_alone_is_written_again(virtual_root: Path) -> None:
+    whole = run(virtual_root)
+    before = tables(virtual_root)
+    whole.splits[1].path.unlink()
+    again = run(virtual_root)
+    assert [s.status for s in again.splits] == ["there", "written"]
+    assert tables(virtual_root) == before
+
+
+def test_a_broken_table_is_made_again_with_a_warning(
+    virtual_root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = run(virtual_root).splits[0].path
+    before = tables(virtual_root)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert [s.status for s in run(virtual_root).splits] == ["written", "there"]
+    assert tables(virtual_root) == before
+    assert "test.parquet is made again" in caplog.text
+
+
+def test_other_settings_are_refused_and_overwrite_helps(virtual_root: Path) -> None:
+    run(virtual_root)
+    with pytest.raises(UsageError, match="every was 1, now 2") as caught:
+        run(virtual_root, every=2)
+    assert "--overwrite" in caught.value.hint
+    assert run(virtual_root, every=2, overwrite=True).splits[0].status == "written"
+    assert run(virtual_root, every=2).done_before
+
+
+def test_changed_raw_data_are_noticed(virtual_root: Path) -> None:
+    run(virtual_root)
+    (virtual_root / "virtual_data/S2/walk_0/take.json").unlink()
+    with pytest.raises(UsageError, match="other sequences"):
+        run(virtual_root)
+    assert run(virtual_root, overwrite=True).splits[0].sequences == 4
+
+
+def test_a_split_that_the_raw_data_no_longer_have_is_named(virtual_root: Path) -> None:
+    run(virtual_root)
+    stale = Workspace(virtual_root).annotations("virtual", "val")
+    stale.write_bytes(b"")
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="do not have: val") as caught:
+            run(virtual_root, overwrite=overwrite)
+        assert "val.parquet" in caught.value.hint
+
+
+def test_a_dry_run_says_it_all_and_writes_nothing(virtual_root: Path) -> None:
+    result = run(virtual_root, dry_run=True)
+    assert [(s.split, s.sequences, s.status) for s in result.splits] == [
+        ("test", 8, "planned"),
+        ("train", 8, "planned"),
+    ]
+    assert not (virtual_root / "auglift_data").exists()
+    run(virtual_root)
+    before = tables(virtual_root)
+    assert run(virtual_root, dry_run=True, overwrite=True).splits[0].status == "planned"
+    assert tables(virtual_root) == before
+
+
+def test_sequences_without_frames_are_left_out(
+    virtual_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = virtual.read_sequence
+
+    class Empty:
+        def __len__(self) -> int:
+            return 0
+
+    def some(folder, listed, every):
+        return Empty() if "walk" in listed.name else read(folder, listed, every)
+
+    monkeypatch.setattr(virtual, "read_sequence", some)
+    assert [s.sequences for s in run(virtual_root).splits] == [4, 4]
+    assert caplog.text.count("holds no frames") == 8
+    assert run(virtual_root).done_before
+    monkeypatch.setattr(virtual, "read_sequence", lambda *_: Empty())
+    with pytest.raises(DataError, match="'test' hold no frames"):
+        run(virtual_root, overwrite=True)
+
+
+def test_a_broken_take_is_named_and_nothing_is_written(virtual_root: Path) -> None:
+    truth = virtual_root / "virtual_data/S1/walk_0/truth.npz"
+    truth.write_bytes(truth.read_bytes()[:100])
+    with pytest.raises(BrokenFileError) as caught:
+        run(virtual_root)
+    assert caught.value.where == str(truth)
+    assert set(tables(virtual_root)) == {"test.parquet"}
+
+
+@pytest.mark.parametrize("i_table", [0, 1])
+def test_after_a_fault_running_again_gives_the_same_bytes(
+    virtual_root: Path, tmp_path: Path, i_table: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    run(undisturbed, dataset="virtual", data=virtual_root / "virtual_data")
+    monkeypatch.setenv("AUGLIFT_FAULT", f"before_table:{i_table}")
+    with pytest.raises(InjectedFaultError):
+        run(virtual_root)
+    assert len(tables(virtual_root)) == i_table
+    monkeypatch.delenv("AUGLIFT_FAULT")
+    run(virtual_root)
+    assert tables(virtual_root) == tables(undisturbed)
+
+
+def test_a_killed_process_leaves_whole_tables_only(virtual_root: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from auglift.preprocess import *\n"
+        "preprocess(PreprocessConfig(root=Path(sys.argv[1])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(virtual_root)],
+        env={**os.environ, "AUGLIFT_FAULT": "before_table:1:kill"},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [s.status for s in run(virtual_root).splits] == ["there", "written"]
+
+
+def test_unknown_datasets_list_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown dataset 'h63m'") as caught:
+        run(tmp_path, dataset="h63m")
+    assert "virtual" in caught.value.hint
+
+
+def test_several_raw_folders_ask_which(tmp_path: Path) -> None:
+    for name in ("h36m_data", "virtual_data"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(MissingDataError, match="several datasets are there: h36m, virtual") as e:
+        run(tmp_path)
+    assert e.value.hint == "say which: --dataset h36m or --dataset virtual"
+
+
+def test_a_folder_without_sequences_is_said(
+    virtual_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(virtual, "list_sequences", lambda folder: [])
+    with pytest.raises(DataError, match="no sequences of virtual"):
+        run(virtual_root)
+
+
+def test_every_reader_has_its_module() -> None:
+    for dataset in module.READERS:
+        reader = module.get_reader(dataset)
+        assert callable(reader.list_sequences)
+        assert callable(reader.read_sequence)
+
+
+# --- the command
+
+
+def test_the_command_shows_a_table_and_names_the_next_one(
+    stages: typer.Typer, virtual_root: Path
+) -> None:
+    result = CliRunner().invoke(stages, ["preprocess", "--root", str(virtual_root)])
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["split", "test", "train"]
+    assert f"next: auglift detect-depth --dataset virtual --root {virtual_root}" in result.stderr
+
+
+def test_the_command_as_json(stages: typer.Typer, virtual_root: Path) -> None:
+    arguments = ["preprocess", "--root", str(virtual_root), "--every", "3", "--json"]
+    document = json.loads(CliRunner().invoke(stages, arguments).stdout)
+    assert document["dataset"] == "virtual"
+    test, train = document["splits"]
+    assert (test["split"], test["rows"], test["status"]) == ("test", 8, "written")
+    assert table_info(Path(train["path"]), "annotations").n_rows == train["rows"]
+
+
+def test_in_an_empty_folder_the_command_says_what_to_type(
+    stages: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in ([], ["--dataset", "virtual"]):
+        result = CliRunner().invoke(stages, ["preprocess", *arguments])
+        assert result.exit_code == 3
+        assert "auglift simulate --pictures" in result.stderr
+        assert "Traceback" not in result.output
