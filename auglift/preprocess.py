@@ -151,7 +151,7 @@ def _only_raw_dataset(workspace: Workspace) -> str:
     raise MissingDataError(
         f"no raw data here; looked for {places}",
         where=workspace.root.absolute(),
-        hint="auglift simulate --pictures films a dataset; auglift preprocess --dataset NAME "
+        hint="auglift film makes one; auglift preprocess --dataset NAME "
         "--data FOLDER reads one from elsewhere",
     )
 

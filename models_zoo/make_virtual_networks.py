@@ -16,33 +16,33 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
+from virtual_graph import (
+    Graph,
+    above,
+    extent,
+    flesh_mask,
+    levels_of,
+    nearness,
+    share_around,
+    solid_part,
+)
 
 from auglift.geometry.skeleton import COCO_17
 from auglift.studio.palette import FLESH, JOINT_CODES, LEVEL_M, NEAR_M
-
-OPSET = 17
-IR_VERSION = 8
 
 PERSON_WH = (320, 320)
 POSE_WH = (192, 256)
 SIMCC_SPLIT = 2.0
 
-# A pixel is flesh when red − green and red + green (over √2) are this near to the slot's code: an
-# ellipse that holds the shades, and mixtures of more than about half flesh.
-FLESH_TOLERANCES = ((16.0, 44.0), (22.0, 40.0), (16.0, 44.0), (22.0, 40.0))
 # A pixel is a ball when its (R, G) is this near to the code; mixtures at edges are not.
 BALL_TOLERANCE = 20.0
 
-# A person is solid somewhere: so much of a square of this side is flesh. From there the body is
-# followed through flesh and balls, two pixels a step.
-SOLID_PX, SOLID_SHARE = 5, 0.6
+# A person is solid somewhere; from there the body is followed through flesh and balls, two pixels a
+# step. A ball is his whose solid flesh prevails in a square of so many cells around it.
 REACH_STEPS = 6
-# A ball is his whose flesh prevails in a square of so many cells around it.
-CELL_PX = 4
 OWNER_CELLS = 5
-BALL_FROM_MIDDLE = 100.0  # of red or green from the middle of the scale: a ball's pixel
+BALL_FROM_MIDDLE = 100.0  # red or green so far from the middle of the scale: any ball
 FULL_SCORE_AREA_PX = 300.0
 
 SCALE_ERROR = 0.12
@@ -57,88 +57,15 @@ DEPTH_ANYTHING_RGB = (
 )
 
 
-class Graph:
-    """ONNX nodes one after another; every method returns the name of its output."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, value: object, dtype: type = np.float32) -> str:
-        """A number or array that is part of the graph."""
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        """One node."""
-        output = output or f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
-
-    def axes(
-        self, operator: str, x: str, axes: list[int], keep: bool = True, output: str = ""
-    ) -> str:
-        """ReduceSum takes its axes as an input, the other reductions as an attribute (opset 17)."""
-        if operator == "ReduceSum":
-            where = self.constant(axes, np.int64)
-            return self.add(operator, x, where, keepdims=int(keep), output=output)
-        return self.add(operator, x, axes=axes, keepdims=int(keep), output=output)
-
-    def save(self, path: Path, inputs: dict[str, list], outputs: dict[str, tuple]) -> None:
-        """Check the graph and write it; the same graph gives the same bytes."""
-        graph = helper.make_graph(
-            self.nodes,
-            path.stem,
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
-            [helper.make_tensor_value_info(n, kind, s) for n, (kind, s) in outputs.items()],
-            self.constants,
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="auglift"
-        )
-        model.ir_version = IR_VERSION
-        onnx.checker.check_model(model, full_check=True)
-        path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def levels_of(
-    graph: Graph,
-    image: str,
-    statistics: tuple[tuple[float, ...], tuple[float, ...]],
-    red_first: bool,
-) -> str:
-    """(B, 2, H, W): red and green in grey levels, x·std + mean as a 1×1 convolution."""
-    mean, std = (np.array(s, np.float32) for s in statistics)
-    red, green = (0, 1) if red_first else (2, 1)
-    weight = np.zeros((2, 3, 1, 1), np.float32)
-    weight[0, red], weight[1, green] = std[red], std[green]
-    return graph.add("Conv", image, graph.constant(weight), graph.constant(mean[[red, green]]))
-
-
-def nearness(graph: Graph, levels: str, codes: list[tuple[int, int]], tolerance: float) -> str:
-    """(B, C, H, W): 1 where a pixel has code c exactly, falling to 0 at `tolerance` levels."""
-    # |level − code|² = |level|² − 2 code·level + |code|²
-    squared = graph.axes("ReduceSum", graph.add("Mul", levels, levels), [1])
-    table = np.array(codes, np.float32)
-    dot = graph.add(
-        "Conv", levels,
-        graph.constant(-2.0 * table[:, :, None, None]),
-        graph.constant((table**2).sum(axis=1)),
-    )  # fmt: skip
-    distance = graph.add("Div", graph.add("Add", squared, dot), graph.constant(tolerance**2))
-    return graph.add("Relu", graph.add("Sub", graph.constant(1.0), distance))
-
-
 def make_person_network(path: Path) -> None:
     """RTMDet "end2end": one candidate box per slot of the palette, scored by its area."""
     width, height = PERSON_WH
     graph = Graph()
     levels = levels_of(graph, "input", RTMDET_BGR, red_first=False)
-    flesh = _flesh(graph, levels)
+    flesh = flesh_mask(graph, levels)
     body = _connected(graph, flesh, _saturated(graph, levels))
     area = graph.axes("ReduceSum", graph.add("Mul", flesh, body), [2, 3], keep=False)
-    sides = [_extent(graph, body, axis, n) for axis, n in ((3, width), (2, height))]
+    sides = [extent(graph, body, axis, n) for axis, n in ((3, width), (2, height))]
     score = graph.add(
         "Clip", graph.add("Div", area, graph.constant(FULL_SCORE_AREA_PX)), graph.constant(0.0),
         graph.constant(0.95),
@@ -158,48 +85,11 @@ def make_person_network(path: Path) -> None:
     )
 
 
-def _flesh(graph: Graph, levels: str) -> str:
-    """(1, C, H, W): 1 where a pixel has the colour of a slot's flesh.
-
-    Shading moves red and green alike, so their difference is the safer witness.
-    """
-    codes, tolerances = np.array(FLESH, np.float32), np.array(FLESH_TOLERANCES, np.float32)
-    weight = np.array([[1, -1], [1, 1]], np.float32) / np.sqrt(np.float32(2))
-    scaled = (weight / tolerances[..., None]).reshape(-1, 2)
-    middle = (codes @ weight.T / tolerances).reshape(-1)
-    offset = graph.add(
-        "Conv", levels, graph.constant(scaled[:, :, None, None]), graph.constant(-middle)
-    )
-    pairs = np.kron(np.eye(len(FLESH)), np.ones((1, 2))).astype(np.float32)
-    distance = graph.add(
-        "Conv", graph.add("Mul", offset, offset), graph.constant(pairs[:, :, None, None])
-    )
-    return graph.add("Sign", graph.add("Relu", graph.add("Sub", graph.constant(1.0), distance)))
-
-
 def _saturated(graph: Graph, levels: str) -> str:
     """(1, 1, H, W): 1 where a pixel is a ball's: their codes lie on the rim of the square."""
     from_middle = graph.add("Abs", graph.add("Sub", levels, graph.constant(127.5)))
     farther = graph.axes("ReduceMax", from_middle, [1])
-    return _above(graph, farther, BALL_FROM_MIDDLE)
-
-
-def _solid(graph: Graph, flesh: str) -> str:
-    """(B, C, H, W): 1 for flesh among flesh; thin lines, such as the edges of balls, are none."""
-    share = graph.add("AveragePool", flesh, kernel_shape=[SOLID_PX] * 2, pads=[SOLID_PX // 2] * 4,
-                      count_include_pad=1)  # fmt: skip
-    return graph.add("Mul", flesh, _above(graph, share, SOLID_SHARE))
-
-
-def _around(graph: Graph, x: str, n_cells: int) -> str:
-    """The mean of `x` (B, C, H, W) over a square of cells around each pixel; outside is 0."""
-    cells = graph.add("AveragePool", x, kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2)
-    mean = graph.add("AveragePool", cells, kernel_shape=[n_cells] * 2, pads=[n_cells // 2] * 4,
-                     count_include_pad=1)  # fmt: skip
-    return graph.add(
-        "Resize", mean, "", graph.constant([1, 1, CELL_PX, CELL_PX]), mode="nearest",
-        coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-    )  # fmt: skip
+    return above(graph, farther, BALL_FROM_MIDDLE)
 
 
 def _connected(graph: Graph, flesh: str, balls: str) -> str:
@@ -208,7 +98,7 @@ def _connected(graph: Graph, flesh: str, balls: str) -> str:
     The edge of a ball may have the colour of somebody's flesh, but is a thin line; hands, feet and
     far limbs are thin too, but hang together with a solid trunk.
     """
-    reached = _solid(graph, flesh)
+    reached = solid_part(graph, flesh)
     passable = graph.add("Max", flesh, graph.add("Mul", balls, _owners(graph, reached)))
     for _ in range(REACH_STEPS):
         wider = graph.add("MaxPool", reached, kernel_shape=[5, 5], pads=[2] * 4)
@@ -218,25 +108,9 @@ def _connected(graph: Graph, flesh: str, balls: str) -> str:
 
 def _owners(graph: Graph, solid: str) -> str:
     """(1, C, H, W): 1 for the slot whose solid flesh fills most of the surroundings of a pixel."""
-    share = _around(graph, solid, OWNER_CELLS)
+    share = share_around(graph, solid, OWNER_CELLS)
     most = graph.axes("ReduceMax", share, [1])
-    return _above(graph, graph.add("Sub", share, most), -1e-4)
-
-
-def _above(graph: Graph, x: str, threshold: float) -> str:
-    """1 where `x` exceeds the threshold, else 0."""
-    excess = graph.add("Sub", x, graph.constant(threshold))
-    return graph.add("Sign", graph.add("Relu", excess))
-
-
-def _extent(graph: Graph, mask: str, axis: int, size: int) -> tuple[str, str]:
-    """First and one past the last place (1, C) along an axis where `mask` (1, C, H, W) is 1."""
-    line = graph.axes("ReduceMax", mask, [5 - axis], keep=False)
-    after = graph.constant(np.arange(1, size + 1, dtype=np.float32))
-    before = graph.constant(size - np.arange(size, dtype=np.float32))
-    stop = graph.axes("ReduceMax", graph.add("Mul", line, after), [2], keep=False)
-    start = graph.axes("ReduceMax", graph.add("Mul", line, before), [2], keep=False)
-    return graph.add("Sub", graph.constant(float(size)), start), stop
+    return above(graph, graph.add("Sub", share, most), -1e-4)
 
 
 # Radii of the balls in crop pixels for a person who fills the padded box: what a joint that is
@@ -261,8 +135,8 @@ def make_pose_network(path: Path) -> None:
     codes = [JOINT_CODES[joint] for joint in COCO_17.joints]
     levels = levels_of(graph, "input", RTMPOSE_RGB, red_first=True)
     near = nearness(graph, levels, codes, BALL_TOLERANCE)
-    own = _own(graph, _solid(graph, _flesh(graph, levels)))
-    near = graph.add("Mul", near, _above(graph, own, OWN_SHARE))
+    own = _own(graph, solid_part(graph, flesh_mask(graph, levels)))
+    near = graph.add("Mul", near, above(graph, own, OWN_SHARE))
     x, y = _densest_place(graph, graph.add("Mul", near, own))
     for _ in range(3):  # mean shift from the densest cell to the ball's own centroid
         x, y, mass = _windowed_centroid(graph, near, x, y)
@@ -287,7 +161,7 @@ def make_pose_network(path: Path) -> None:
 
 def _own(graph: Graph, solid: str) -> str:
     """(B, 1, H, W): the share of the crop's person in the flesh around each pixel, 0…1."""
-    around = _around(graph, solid, CROP_CELLS)
+    around = share_around(graph, solid, CROP_CELLS)
     own = graph.axes("ReduceSum", graph.add("Mul", around, _crops_person(graph, solid)), [1])
     everybody = graph.axes("ReduceSum", around, [1])
     nothing = graph.constant(1e-4)  # a ball without any flesh around it is the person's
@@ -301,14 +175,14 @@ def _crops_person(graph: Graph, solid: str) -> str:
     """
     misfit, shares = [], []
     for axis, n in ((3, POSE_WH[0]), (2, POSE_WH[1])):
-        start, stop = _extent(graph, solid, axis, n)
+        start, stop = extent(graph, solid, axis, n)
         middle = graph.add("Div", graph.add("Add", start, stop), graph.constant(2.0 * n))
         misfit.append(graph.add("Abs", graph.add("Sub", middle, graph.constant(0.5))))
         shares.append(graph.add("Div", graph.add("Sub", stop, start), graph.constant(float(n))))
     larger = graph.add("Sub", graph.add("Max", *shares), graph.constant(1 / BOX_PADDING))
     total = graph.add("Sum", *misfit, graph.add("Abs", larger))  # (B, C)
     least = graph.axes("ReduceMin", total, [1])
-    chosen = _above(graph, graph.add("Sub", least, total), -1e-4)
+    chosen = above(graph, graph.add("Sub", least, total), -1e-4)
     return graph.add("Unsqueeze", chosen, graph.constant([2, 3], np.int64))
 
 

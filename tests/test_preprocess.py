@@ -303,5 +303,5 @@ def test_in_an_empty_folder_the_command_says_what_to_type(
     for arguments in ([], ["--dataset", "virtual"]):
         result = CliRunner().invoke(stages, ["preprocess", *arguments])
         assert result.exit_code == 3
-        assert "auglift simulate --pictures" in result.stderr
+        assert "auglift film" in result.stderr
         assert "Traceback" not in result.output

@@ -101,9 +101,8 @@ class Session:
     @contextmanager
     def reporting_errors(self) -> Iterator[None]:
         """Set up logging and signals; turn an error into its message and its exit code."""
-        self._set_up_logging()
         try:
-            with _terminating_cleanly():
+            with self._logging_to_stderr(), _terminating_cleanly():
                 yield
         except AugliftError as error:
             if self.verbose:
@@ -128,13 +127,22 @@ class Session:
         if error.hint is not None:
             self.stderr.print(f"  next:  {escape(error.hint)}", highlight=False, soft_wrap=True)
 
-    def _set_up_logging(self) -> None:
+    @contextmanager
+    def _logging_to_stderr(self) -> Iterator[None]:
+        """The package's log goes to stderr while the command runs."""
         level = logging.DEBUG if self.verbose else logging.ERROR if self.quiet else logging.INFO
         handler = RichHandler(console=self.stderr, show_path=self.verbose, show_time=self.verbose)
         package = logging.getLogger("auglift")
-        package.handlers[:] = [handler]
+        before = package.level, package.propagate
+        package.addHandler(handler)
         package.setLevel(level)
         package.propagate = False
+        try:
+            yield
+        finally:
+            package.removeHandler(handler)
+            package.setLevel(before[0])
+            package.propagate = before[1]
 
 
 @contextmanager

@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 COLUMNS = ("keypoints_2d", "pose_3d", "visible", "detected", "joints_2d", "depth_m", "depth_valid")
 """The columns that `compare` reads."""
 
+# A wall behind a limb counts as this far from the root: else walls would be all that counts.
+_BODY_M = 1.0
 _STEP_PX = 0.1
 _N_STEPS = 20_000  # errors of 2,000 px and more count as that
 
@@ -38,7 +40,7 @@ class Agreement:
     depth: FloatArray = field(default_factory=lambda: np.zeros(6))
     """(6,) moments of true and measured point depth: n, Σa, Σb, Σa², Σb², Σab."""
     relative_depth: FloatArray = field(default_factory=lambda: np.zeros(6))
-    """(6,) the same of depths relative to the root, the root itself left out."""
+    """(6,) the same of depths relative to the root, at most a metre; the root itself left out."""
 
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(*(a + b for a, b in zip(vars(self).values(), vars(other).values(),
@@ -90,7 +92,10 @@ def compare(columns: Mapping[str, npt.NDArray[Any]], skeleton: Skeleton) -> Agre
     found_m = columns["depth_m"][..., STATISTICS.index("point")].astype(np.float64)
     root = skeleton.indices(*skeleton.root)
     limbs = np.setdiff1d(np.arange(skeleton.n_joints), root)
-    relative = [d - d[:, root].mean(axis=1, keepdims=True) for d in (true_m, found_m)]
+    relative = [
+        np.clip(d - d[:, root].mean(axis=1, keepdims=True), -_BODY_M, _BODY_M)
+        for d in (true_m, found_m)
+    ]
     both = (valid & valid[:, root].all(axis=1, keepdims=True))[:, limbs]
     return Agreement(
         rows=len(detected),

@@ -200,7 +200,7 @@ def test_joints_outside_the_picture_are_not_vouched_for(mine):
 
 
 def test_no_dataset_there(tmp_path):
-    with pytest.raises(MissingDataError, match="auglift simulate --pictures"):
+    with pytest.raises(MissingDataError, match="auglift film"):
         list_sequences(tmp_path)
 
 
