@@ -112,7 +112,7 @@ def demo(config: DemoConfig, progress: Progress = silent) -> DemoResult:
 
 def plans(config: DemoConfig) -> dict[str, FilmConfig]:
     """What is filmed: the lab to learn from, the street as the other place."""
-    lab, street = ((4, 2), (1, 4)) if config.fast else ((8, 3), (1, 6))
+    lab, street = ((3, 1), (0, 2)) if config.fast else ((6, 2), (0, 5))
     shared: dict[str, Any] = {"actions": ACTIONS, "seconds": 2.0, "rate_hz": RATE_HZ}
     return {
         TRAINED_ON: FilmConfig(

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Pictures and keypoint files do not say how fast they follow each other.
 NOMINAL_FPS = 25.0
+HIGHEST_FPS = 10_000.0
+LONGEST_GAP_S = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -92,10 +94,13 @@ class InferConfig(StageConfig):
     def __post_init__(self) -> None:
         if not self.formats and not self.video:
             raise ConfigError("no formats and no video: there is nothing to write")
-        if self.batch < 1 or self.max_gap_s < 0:
-            raise ConfigError("batch must be at least 1 and max_gap_s at least 0")
-        if self.fps is not None and self.fps <= 0:
-            raise ConfigError(f"fps must be positive, not {self.fps}")
+        if self.batch < 1:
+            raise ConfigError(f"batch must be at least 1, not {self.batch}")
+        # Every frame of a gap becomes a row: without bounds a typo could ask for billions.
+        if not 0 <= self.max_gap_s <= LONGEST_GAP_S:
+            raise ConfigError(f"max_gap_s is 0 to {LONGEST_GAP_S:g}, not {self.max_gap_s}")
+        if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
+            raise ConfigError(f"fps is above 0 and at most {HIGHEST_FPS:g}, not {self.fps}")
         if self.image_wh is not None and min(self.image_wh) < 1:
             raise ConfigError(f"image_wh must be positive, not {self.image_wh}")
 

@@ -1,6 +1,6 @@
 """How fast `auglift simulate` is on this machine, and where its time goes.
 
-    python bench/simulate.py [rows]
+    python bench/simulate.py [subjects]
 
 Rows per second are printed twice: by the clock, and as two cores would do it that have nothing else
 to do (from the processor time that was used, so that a busy machine does not count against it).
@@ -36,31 +36,32 @@ STEPS = {
 
 def main() -> None:
     """Print both measurements."""
-    n_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 80_000
+    n_subjects = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    measure_rate(n_rows)
-    measure_shares(min(n_rows, 8_000))
+    measure_rate(n_subjects)
+    measure_shares()
 
 
-def measure_rate(n_rows: int) -> None:
-    """Rows per second with two processes, tables written."""
+def measure_rate(n_subjects: int) -> None:
+    """Rows per second with two processes, tables written; 10,200 rows a subject."""
     with tempfile.TemporaryDirectory() as folder:
         before = processor_s()
-        config = SimulateConfig(root=Path(folder), rows=n_rows, workers=WORKERS, takes=2)
+        config = SimulateConfig(root=Path(folder), train_subjects=n_subjects, workers=WORKERS)
         result = simulate(config)
         per_core = sum(split.rows for split in result.splits) / (processor_s() - before)
     print(f"by the clock, {WORKERS} processes: {result.rows_per_s:,.0f} rows/s")
     print(f"two cores with nothing else to do: {2 * per_core:,.0f} rows/s")
 
 
-def measure_shares(n_rows: int) -> None:
+def measure_shares() -> None:
     """Processor time of each step, in this process."""
     spent: dict[str, float] = defaultdict(float)
     for step, (module, name) in STEPS.items():
         setattr(module, name, timed(getattr(module, name), step, spent))
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        simulate(SimulateConfig(root=Path(folder), rows=n_rows, workers=1))
+        config = SimulateConfig(root=Path(folder), train_subjects=1, test_subjects=1, workers=1)
+        n_rows = sum(split.rows for split in simulate(config).splits)
         total = time.process_time() - started
     spent["tables, and the rest"] = total - sum(spent.values())
     for step, seconds in spent.items():

@@ -40,8 +40,8 @@ BALL_TOLERANCE = 20.0
 
 # A person is solid somewhere; from there the body is followed through flesh and balls, two pixels a
 # step. A ball is his whose solid flesh prevails in a square of so many cells around it.
-REACH_STEPS = 6
-OWNER_CELLS = 5
+REACH_STEPS = 10
+OWNER_CELLS = 3
 BALL_FROM_MIDDLE = 100.0  # red or green so far from the middle of the scale: any ball
 FULL_SCORE_AREA_PX = 300.0
 

@@ -119,6 +119,7 @@ def infer(
     )
     result = run(config, session.progress)
     session.show(_as_dict(result), _table(result))
+    session.say(f"results in {escape(_folders(result))}")
     if result.error is None:
         return
     if session.json:
@@ -140,13 +141,19 @@ def _table(result: InferResult) -> Table:
         table.add_column(heading, justify="right")
     table.add_column("files", overflow="fold")
     for one in result.files:
-        counts = (
-            [f"{n:,}" for n in (one.frames, one.people, one.poses)] if one.written else [""] * 3
-        )
-        kept = "" if one.written else "  [dim](nothing written)[/dim]"
-        names = escape("\n".join(str(path) for path in one.results))
-        table.add_row(escape(str(one.source)), *counts, names + kept)
+        counts = [f"{n:,}" if one.written else "" for n in (one.frames, one.people, one.poses)]
+        kept = set(one.results) - set(one.written)
+        names = [
+            escape(path.name) + (" [dim](as it was)[/dim]" if path in kept else "")
+            for path in one.results
+        ]
+        table.add_row(escape(str(one.source)), *counts, "\n".join(names))
     for failure in result.failures:
-        what = f"[red]{escape(failure.error.what)}[/red]"
-        table.add_row(escape(str(failure.source)), "", "", "", what)
+        table.add_row(escape(str(failure.source)), "", "", "", f"[red]{escape(failure.error.what)}")
     return table
+
+
+def _folders(result: InferResult) -> str:
+    """Where the results are."""
+    folders = dict.fromkeys(str(path.parent) for one in result.files for path in one.results)
+    return ", ".join(folders)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from auglift.cli.demo import demo
 from auglift.cli.detect_depth import detect_depth
 from auglift.cli.doctor import doctor
 from auglift.cli.evaluate import evaluate
@@ -15,6 +16,7 @@ from auglift.cli.infer import infer
 from auglift.cli.merge import merge
 from auglift.cli.options import with_session
 from auglift.cli.preprocess import preprocess
+from auglift.cli.simulate import simulate
 from auglift.cli.train import train
 
 HELP = """
@@ -58,7 +60,12 @@ STAGE_COMMANDS: dict[str, Command] = {
     "evaluate": evaluate,
     "infer": infer,
 }
-TOOL_COMMANDS: dict[str, Command] = {"film": film, "doctor": doctor}
+TOOL_COMMANDS: dict[str, Command] = {
+    "demo": demo,
+    "film": film,
+    "simulate": simulate,
+    "doctor": doctor,
+}
 
 for _panel, _commands in ((STAGES, STAGE_COMMANDS), (TOOLS, TOOL_COMMANDS)):
     for _name, _command in _commands.items():

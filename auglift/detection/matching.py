@@ -25,6 +25,8 @@ def match_people(truth: Table, found: Table, rule: str, min_iou: float = 0.0) ->
     that are left, down to `min_iou`. `best`: the detection with the highest mean confidence; for
     pictures of one person.
     """
+    if not found["detected"].any():
+        return np.full(len(truth), -1)
     of_truth, of_found = picture_numbers(truth, found)
     candidates = _candidates(of_truth, of_found, found["detected"])
     if rule == "best":

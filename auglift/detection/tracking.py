@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.matching import box_iou
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 
@@ -79,7 +81,7 @@ def track_people(
 
 def match_boxes(before: FloatArray, now: FloatArray, iou_threshold: float) -> IntArray:
     """For each box of `now` (N, 4) the index of its own in `before` (M, 4), or −1."""
-    overlap = iou(before, now)
+    overlap = box_iou(before[:, None], now[None])
     matched = np.full(len(now), -1, np.int64)
     taken = np.zeros(len(before), bool)
     for i_pair in np.argsort(-overlap, axis=None, kind="stable").tolist():
@@ -89,14 +91,3 @@ def match_boxes(before: FloatArray, now: FloatArray, iou_threshold: float) -> In
         if not taken[i_before] and matched[i_now] < 0:
             taken[i_before], matched[i_now] = True, i_before
     return matched
-
-
-def iou(some: FloatArray, others: FloatArray) -> FloatArray:
-    """Intersection over union (M, N) of boxes (M, 4) and (N, 4); 0 where neither has an area."""
-    top_left = np.maximum(some[:, None, :2], others[None, :, :2])
-    bottom_right = np.minimum(some[:, None, 2:], others[None, :, 2:])
-    common = np.prod(np.maximum(bottom_right - top_left, 0.0), axis=-1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (some, others)]
-    union = areas[0][:, None] + areas[1][None, :] - common
-    shared: FloatArray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return shared

@@ -123,24 +123,27 @@ def _number(cell: Cell, baseline: Cell, column: str) -> str:
     return f"<td>{values.mean():.1f}<span class='spread'>{spread}</span>{gain}</td>"
 
 
+# What each row is compared with, and what it shows.
+COMPARISONS = (
+    ("casp", "xy", "confidence and measured depth, all together"),
+    ("xyc", "xy", "confidence alone"),
+    ("casp", "xyc", "what the measured depth adds to confidence"),
+    ("casp, true depth", "xyc", "what perfect depth would add: the upper bound"),
+    ("casp, shuffled depth", "xyc", "what another picture's depth adds: it must not help"),
+)
+
+
 def _reading(cells: Sequence[Cell]) -> str:
     """The sentences follow the numbers, whatever their sign."""
     by_name = {cell.name: cell for cell in cells}
-    baseline = by_name[BASELINE]
     sentences = []
-    meaning = {
-        "casp": "confidence and measured depth",
-        "xyc": "confidence alone",
-        "casp, true depth": "the joints' true depth, which no camera gives (the upper bound)",
-        "casp, shuffled depth": "another picture's depth (must not help)",
-    }
-    for name, words in meaning.items():
+    for name, baseline, words in COMPARISONS:
         changes = []
-        for column in baseline.values:
-            mean, spread = gain_percent(by_name[name], baseline, column)
+        for column in cells[0].values:
+            mean, spread = gain_percent(by_name[name], by_name[baseline], column)
             changes.append(f"{_column_title(column)} {mean:+.1f} ± {spread:.1f} %")
         sentences.append(
-            f"<li><b>{html.escape(name)}</b>, {words}, against {BASELINE}: "
+            f"<li><b>{html.escape(name)}</b> against <b>{baseline}</b>, {words}: "
             f"{', '.join(changes)}.</li>"
         )
     return "".join(sentences)

@@ -22,6 +22,9 @@ LEFT_RGB, RIGHT_RGB, MIDDLE_RGB = (0, 158, 255), (255, 140, 0), (200, 200, 200)
 BACKGROUND_RGB = (24, 26, 30)
 FAINTEST = 0.05
 
+# Pixels of a view's side below which no letter could be read.
+SMALLEST_TITLED = 60
+
 # A view shows this much of the world above, below and beside the root.
 VIEW_HALF_HEIGHT_M = 1.15
 
@@ -75,9 +78,10 @@ def draw_view(plane: FloatArray, skeleton: Skeleton, side: int, title: str) -> P
     middles = np.linspace(0, side, len(plane) + 2)[1:-1]
     for pose, middle in zip(plane, middles, strict=True):
         draw_skeleton(view, pose * scale + (middle, side / 2), skeleton)
-    size = side / 400
-    cv2.putText(view, title, (6, int(24 * size) + 4), cv2.FONT_HERSHEY_SIMPLEX, size,
-                MIDDLE_RGB, 1, cv2.LINE_AA)  # fmt: skip
+    if side >= SMALLEST_TITLED:
+        size = side / 400
+        cv2.putText(view, title, (6, int(24 * size) + 4), cv2.FONT_HERSHEY_SIMPLEX, size,
+                    MIDDLE_RGB, 1, cv2.LINE_AA)  # fmt: skip
     return view
 
 

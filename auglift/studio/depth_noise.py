@@ -108,15 +108,16 @@ def _mix(rays: DiscRays, places_px: FloatArray, depth_m: FloatArray, blur_px: fl
     """Blurred depth (P,) from the depths (P,) found at `places_px` (P, 2)."""
     first = np.flatnonzero(np.diff(rays.owner, prepend=-1))
     length = np.diff(first, append=len(depth_m))
-    rank = np.arange(length.max(initial=0))
+    order = np.argsort(length, kind="stable")  # discs of one block are of about one size
     per_px = np.float32(1 / blur_px)
     x, y, place_x, place_y = (*(rays.pixels * per_px).T, *(places_px * per_px).T)
     log_depth = np.log(depth_m)
     mixed = np.empty_like(log_depth)
-    for start in range(0, len(first), _DISCS_AT_ONCE):
-        some = slice(start, start + _DISCS_AT_ONCE)
-        there = (rank < length[some, None]).astype(np.float32)
-        i_ray = first[some, None] + np.minimum(rank, length[some, None] - 1)
+    for start in range(0, len(order), _DISCS_AT_ONCE):
+        some = order[start : start + _DISCS_AT_ONCE]
+        rank, last = np.arange(length[some[-1]]), length[some, None] - 1
+        there = (rank <= last).astype(np.float32)
+        i_ray = first[some, None] + np.minimum(rank, last)
         middle_x, middle_y = x[first[some], None], y[first[some], None]
         density = _density(
             (x[i_ray] - middle_x, y[i_ray] - middle_y),

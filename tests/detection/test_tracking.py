@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auglift.detection.tracking import iou, match_boxes, track_people
+from auglift.detection.tracking import match_boxes, track_people
 
 FPS = 25.0
 
@@ -21,12 +21,6 @@ def track(boxes_of_frames: list[list[np.ndarray]], max_gap_s: float = 0.5, fps: 
     boxes = [np.reshape(found, (-1, 4)) for found in boxes_of_frames]
     numbers = track_people(frames, [i / fps for i in frames], boxes, max_gap_s)
     return [found.tolist() for found in numbers]
-
-
-def test_iou_of_known_boxes() -> None:
-    some = np.array([[0, 0, 2, 2], [5, 5, 5, 9]], float)
-    others = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2], [5, 5, 5, 9]], float)
-    np.testing.assert_allclose(iou(some, others), [[1, 1 / 3, 0, 0], [0, 0, 0, 0]])
 
 
 def test_the_greatest_overlap_is_matched_first() -> None:

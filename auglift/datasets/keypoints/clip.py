@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from auglift.datasets.keypoints.json_values import listed
+from auglift.datasets.keypoints.json_values import LARGEST, listed
 from auglift.errors import DataError
 from auglift.geometry.skeleton import COCO_17, SKELETONS, get_skeleton
 
@@ -105,7 +105,7 @@ def assemble(
         keypoints_2d=keypoints,
         confidence=confidence,
         box_xyxy=_stacked(boxes, n_people, 4),
-        score=np.array([person.score for person in people], np.float64),
+        score=np.clip([person.score for person in people], -LARGEST, LARGEST),
     )
     return _without_the_placeless(clip)
 

@@ -1,0 +1,613 @@
+"""Pictures → detections in parts: the same bytes however often, and however, it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from auglift.detect_depth import DetectDepthConfig, DetectDepthResult, detect_depth
+from auglift.detection.zoo_detector import OpenedDetector, open_detector
+from auglift.errors import (
+    AugliftError,
+    ConfigError,
+    MissingDataError,
+    ModelError,
+    PartlyDoneError,
+    UsageError,
+)
+from auglift.executors import InjectedFaultError
+from auglift.preprocess import PreprocessConfig, preprocess
+from auglift.storage.table_writer import write_table
+from auglift.storage.tables import Table, read_table
+from auglift.storage.video import read_video
+from auglift.storage.workspace import Workspace
+
+N_PARTS = 4  # of three frames, one for each camera
+PART_FRAMES = 3
+
+Run = Callable[..., DetectDepthResult]
+
+
+@pytest.fixture(scope="module")
+def opened(virtual_models: dict[str, str]) -> OpenedDetector:
+    """The networks that `virtual_models` names, opened once for all tests."""
+    return open_detector(*virtual_models.values(), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def run(opened: OpenedDetector, virtual_models: dict[str, str]) -> Run:
+    """`detect_depth` with the networks of the virtual world, in parts of three frames."""
+
+    def run(root: Path, detector: OpenedDetector | None = opened, **settings: object):
+        usual = {"part_frames": PART_FRAMES, "device": "cpu", **virtual_models}
+        return detect_depth(DetectDepthConfig(root=root, **usual | settings), detector=detector)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    run: Run, virtual_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """What one run without any trouble writes for the workspace `one_take`."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(virtual_data / "S1/squat_0", root / "virtual_data/S1/squat_0")
+    shutil.copy(virtual_data / "dataset.json", root / "virtual_data")
+    preprocess(PreprocessConfig(root=root))
+    run(root)
+    return parts(root)
+
+
+def folder(root: Path) -> Path:
+    return Workspace(root).detections_folder("virtual")
+
+
+def parts(root: Path) -> dict[str, bytes]:
+    """The bytes of all parts by name; half-written files are none."""
+    return {path.name: path.read_bytes() for path in folder(root).glob("part-*")}
+
+
+def part(root: Path, number: int) -> Path:
+    return folder(root) / f"part-{number:05d}-of-{N_PARTS:05d}.parquet"
+
+
+def detections(root: Path) -> Table:
+    return read_table(folder(root), "detections")
+
+
+def video(root: Path, number: int) -> Path:
+    """The source of a part."""
+    return sorted((root / "virtual_data/S1/squat_0").glob("*.mkv"))[number]
+
+
+# --- the same bytes, however the work is shared out
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_the_union_of_shards_equals_one_run(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes], count: int
+) -> None:
+    assert len(undisturbed) == N_PARTS
+    for index in reversed(range(1, count + 1)):
+        result = run(one_take, shard=f"{index}/{count}")
+        assert result.parts == index * N_PARTS // count - (index - 1) * N_PARTS // count
+        assert result.frames == result.frames_to_do == PART_FRAMES * result.parts
+    assert result.parts_missing == 0
+    assert parts(one_take) == undisturbed
+
+
+def test_two_workers_equal_one_run(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auglift.detect_depth.SHARES_PER_WORKER", 1)
+    result = run(one_take, detector=None, workers=2)
+    assert result.frames_with_people == result.frames == 12
+    assert parts(one_take) == undisturbed
+
+
+def test_the_order_of_the_grid_is_that_of_the_annotations(run: Run, one_take: Path) -> None:
+    run(one_take)
+    table = read_table(Workspace(one_take).annotations("virtual", "train"), "annotations")
+    found = detections(one_take)
+    for name in ("sequence", "frame"):
+        assert found[name].tolist() == table[name].tolist()
+    assert found.metadata.fps == table.metadata.fps
+
+
+def test_detections_are_near_the_truth(run: Run, one_take: Path) -> None:
+    run(one_take)
+    truth = read_table(Workspace(one_take).annotations("virtual", "train"), "annotations")
+    found = detections(one_take)
+    error_px = np.linalg.norm(found["joints_2d"] - truth["keypoints_2d"], axis=-1)
+    assert np.median(error_px) < 1
+    assert found["detected"].all()
+    assert np.median(found["depth_m"][..., 0] / truth["pose_3d"][..., 2]) == pytest.approx(
+        1, abs=0.15
+    )
+
+
+# --- resuming
+
+
+def test_what_is_there_is_kept_whether_the_dataset_is_named_or_not(
+    run: Run, one_take: Path
+) -> None:
+    first = run(one_take)
+    times = {path: path.stat().st_mtime_ns for path in folder(one_take).iterdir()}
+    again = run(one_take, dataset="virtual", data=one_take / "virtual_data", detector=None)
+    assert again == replace(first, parts_done_before=N_PARTS, frames_to_do=0)
+    assert {path: path.stat().st_mtime_ns for path in folder(one_take).iterdir()} == times
+
+
+def test_only_what_is_missing_is_done(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes]
+) -> None:
+    run(one_take)
+    times = {path: path.stat().st_mtime_ns for path in folder(one_take).iterdir()}
+    part(one_take, 2).unlink()
+    result = run(one_take)
+    assert (result.parts_done_before, result.frames_to_do) == (3, 3)
+    changed = {p.name for p, t in times.items() if p.stat().st_mtime_ns != t}
+    assert changed == {part(one_take, 2).name}
+    assert parts(one_take) == undisturbed
+
+
+def test_all_done_needs_neither_pictures_nor_an_opened_network(run: Run, one_take: Path) -> None:
+    run(one_take)
+    shutil.rmtree(one_take / "virtual_data")
+    assert run(one_take, detector=None, device="no such device").frames_to_do == 0
+
+
+@pytest.mark.parametrize("how", ["cut", "empty"])
+def test_a_broken_part_is_done_again_with_a_warning(
+    run: Run,
+    one_take: Path,
+    undisturbed: dict[str, bytes],
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    run(one_take)
+    broken = part(one_take, 1)
+    broken.write_bytes(broken.read_bytes()[:-20] if how == "cut" else b"")
+    assert run(one_take).parts_done_before == 3
+    assert f"{broken} counts as missing" in caplog.text
+    assert parts(one_take) == undisturbed
+
+
+def test_half_written_files_of_killed_jobs_are_ignored(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes]
+) -> None:
+    folder(one_take).mkdir(parents=True)
+    stale = folder(one_take) / f".tmp-0123abcd-{part(one_take, 0).name}"
+    stale.write_bytes(b"half")
+    run(one_take)
+    assert parts(one_take) == undisturbed
+
+
+def test_overwrite_does_everything_again(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes]
+) -> None:
+    run(one_take, radius_rule="paper")
+    assert parts(one_take) != undisturbed
+    result = run(one_take, overwrite=True)
+    assert (result.parts_done_before, result.frames_to_do) == (0, 12)
+    assert parts(one_take) == undisturbed
+
+
+# --- results of several settings never mix
+
+
+def refused(run: Run, root: Path, **settings: object) -> str:
+    before = parts(root)
+    with pytest.raises(UsageError) as caught:
+        run(root, **settings)
+    assert "--overwrite" in caught.value.hint
+    assert parts(root) == before
+    return caught.value.what
+
+
+def test_other_settings_are_refused(run: Run, one_take: Path) -> None:
+    run(one_take, shard="1/2")
+    assert "radius_rule was code, now paper" in refused(run, one_take, radius_rule="paper")
+    # Not even in another shard, whose own parts are not there yet.
+    assert "r_max_px was 30.0, now 9.0" in refused(run, one_take, shard="2/2", r_max_px=9.0)
+
+
+def test_other_models_are_refused(
+    run: Run, one_take: Path, virtual_models: dict[str, str], tmp_path: Path
+) -> None:
+    run(one_take)
+    pose = tmp_path / "better.onnx"
+    shutil.copy(virtual_models["pose_model"], pose)
+    other_name = refused(run, one_take, detector=None, pose_model=str(pose))
+    assert "poses2d was virtual_pose.onnx, now better.onnx" in other_name
+    altered = tmp_path / "virtual_pose.onnx"
+    altered.write_bytes(pose.read_bytes() + b"\0")
+    other_file = refused(run, one_take, detector=None, pose_model=str(altered))
+    assert "the file of virtual_pose.onnx (poses2d) is another" in other_file
+    # The same file in another place is the same model.
+    same = tmp_path / "elsewhere" / "virtual_pose.onnx"
+    same.parent.mkdir()
+    shutil.copy(pose, same)
+    assert run(one_take, detector=None, pose_model=str(same)).frames_to_do == 0
+
+
+def test_other_options_of_a_card_are_refused(
+    run: Run, one_take: Path, opened: OpenedDetector
+) -> None:
+    run(one_take)
+    depth = replace(opened.choices["depth"], options={"kind": "relative"})
+    other = replace(opened, choices={**opened.choices, "depth": depth})
+    what = refused(run, one_take, detector=other)
+    assert "virtual_depth.onnx: kind was None, now relative" in what
+    no_depth = {role: c for role, c in opened.choices.items() if role != "depth"}
+    what = refused(run, one_take, detector=replace(opened, choices=no_depth))
+    assert "depth was virtual_depth.onnx, now None" in what
+
+
+def test_other_annotations_are_refused(run: Run, one_take: Path) -> None:
+    run(one_take)
+    preprocess(PreprocessConfig(root=one_take, every=2, overwrite=True))
+    assert "the annotations named other frames" in refused(run, one_take)
+
+
+def test_annotations_with_other_poses_alone_change_nothing(run: Run, one_take: Path) -> None:
+    """What people really did plays no part in what a network sees: days of work must not go."""
+    run(one_take)
+    path = Workspace(one_take).annotations("virtual", "train")
+    table = read_table(path, "annotations")
+    write_table(path, table.metadata, {**table.columns, "pose_3d": 1.1 * table["pose_3d"]})
+    assert run(one_take).frames_to_do == 0
+
+
+def test_another_grid_is_refused_and_overwrite_removes_it(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes]
+) -> None:
+    run(one_take, part_frames=6)
+    assert "detections in 2 parts are there, but now it would be 4" in refused(run, one_take)
+    run(one_take, overwrite=True, dry_run=True)
+    assert len(parts(one_take)) == 2
+    run(one_take, overwrite=True)
+    assert parts(one_take) == undisturbed
+
+
+# --- dry run
+
+
+def test_a_dry_run_counts_and_does_nothing(run: Run, one_take: Path) -> None:
+    result = run(one_take, dry_run=True, detector=None, device="no such device")
+    assert (result.parts, result.parts_missing, result.frames_to_do) == (4, 4, 12)
+    assert not folder(one_take).exists()
+    run(one_take, shard="1/4")
+    result = run(one_take, dry_run=True)
+    assert (result.parts, result.parts_done_before, result.frames_to_do) == (4, 1, 9)
+    assert result.frames_with_people == 3
+    assert len(parts(one_take)) == 1
+    result = run(one_take, dry_run=True, overwrite=True, radius_rule="paper")
+    assert (result.parts_done_before, result.frames_to_do) == (0, 12)
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="workers must be at least 1"):
+        DetectDepthConfig(workers=0)
+    with pytest.raises(ConfigError, match="is no range"):
+        DetectDepthConfig(r_min_px=10, r_max_px=5)
+
+
+# --- sources that are not what they should be
+
+
+def as_pictures(root: Path, number: int) -> list[Path]:
+    """Turn the video of a part into a folder of pictures, and its annotations with it."""
+    source = video(root, number)
+    pictures = source.with_suffix("")
+    pictures.mkdir()
+    for frame in read_video(source):
+        cv2.imwrite(str(pictures / f"{frame.i_frame}.png"), frame.picture[..., ::-1])
+    path = Workspace(root).annotations("virtual", "train")
+    table = read_table(path, "annotations")
+    names = table["source"]
+    names[names == source.relative_to(root / "virtual_data").as_posix()] = pictures.relative_to(
+        root / "virtual_data"
+    ).as_posix()
+    write_table(path, table.metadata, {**table.columns, "source": names})
+    source.unlink()
+    return sorted(pictures.iterdir())
+
+
+def test_pictures_give_the_detections_of_their_video(run: Run, one_take: Path) -> None:
+    run(one_take)
+    before = detections(one_take)
+    as_pictures(one_take, 1)
+    run(one_take, overwrite=True)
+    for name, values in detections(one_take).columns.items():
+        same = values == before[name]
+        assert (same | (values != values)).all(), name
+
+
+def test_an_unreadable_picture_is_an_empty_row_and_counted(
+    run: Run, one_take: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures = as_pictures(one_take, 1)
+    pictures[1].write_bytes(pictures[1].read_bytes()[:60])
+    result = run(one_take)
+    assert (result.frames, result.frames_with_people, result.unreadable) == (12, 11, 1)
+    assert result.unreadable_parts == (part(one_take, 1),)
+    assert "1 of 3 frames cannot be read" in caplog.text
+    table = read_table(part(one_take, 1), "detections")
+    assert table["detected"].tolist() == [True, False, True]
+    assert np.isnan(table["joints_2d"][1]).all()
+    (lost,) = table.metadata.extra["unreadable_frames"].values()
+    assert lost == [1]
+
+
+def test_a_picture_without_people_is_an_empty_row_and_not_unreadable(
+    run: Run, one_take: Path
+) -> None:
+    pictures = as_pictures(one_take, 1)
+    cv2.imwrite(str(pictures[2]), np.full_like(cv2.imread(str(pictures[2])), 127))
+    result = run(one_take)
+    assert (result.frames_with_people, result.unreadable) == (11, 0)
+    table = read_table(part(one_take, 1), "detections")
+    assert table["detected"].tolist() == [True, True, False]
+    assert not table["depth_valid"][2].any()
+
+
+def test_a_truncated_video_is_empty_rows_from_there_on(run: Run, one_take: Path) -> None:
+    source = video(one_take, 2)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    readable = sum(1 for _ in first_frames(source))
+    assert 0 < readable < 3
+    result = run(one_take)
+    assert result.unreadable == 3 - readable
+    table = read_table(part(one_take, 2), "detections")
+    assert table["detected"].tolist() == [True] * readable + [False] * (3 - readable)
+
+
+def first_frames(source: Path) -> Iterator[object]:
+    try:
+        yield from read_video(source)
+    except AugliftError:
+        return
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_missing_video_leaves_its_part_undone_and_the_others_done(
+    run: Run,
+    one_take: Path,
+    undisturbed: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    opened: OpenedDetector,
+    workers: int,
+) -> None:
+    monkeypatch.setattr("auglift.detect_depth.SHARES_PER_WORKER", 1)
+    source = video(one_take, 0)
+    source.rename(source.with_suffix(".away"))
+    detector = opened if workers == 1 else None
+    with pytest.raises(PartlyDoneError, match="1 of 4 parts could not be done: no such vid") as e:
+        run(one_take, detector=detector, workers=workers)
+    assert e.value.where == str(source)
+    assert set(undisturbed) - set(parts(one_take)) == {part(one_take, 0).name}
+    source.with_suffix(".away").rename(source)
+    assert run(one_take).parts_done_before == 3
+    assert parts(one_take) == undisturbed
+
+
+def test_where_no_source_is_there_the_folder_is_wrong(run: Run, one_take: Path) -> None:
+    with pytest.raises(MissingDataError, match="no video or picture of virtual") as caught:
+        run(one_take, data=one_take / "nothing_here")
+    assert "--data FOLDER" in caught.value.hint
+
+
+def test_the_data_is_looked_at_before_the_models(run: Run, one_take: Path) -> None:
+    shutil.rmtree(one_take / "virtual_data")
+    with pytest.raises(MissingDataError):
+        run(one_take, detector=None, pose_model="no_such.onnx")
+
+
+def test_a_model_that_does_not_open_ends_the_run(
+    run: Run, one_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty.onnx"
+    empty.touch()
+    with pytest.raises(ModelError, match="empty"):
+        run(one_take, detector=None, pose_model=str(empty))
+    monkeypatch.setattr("auglift.detect_depth.SHARES_PER_WORKER", 1)
+    with pytest.raises(ModelError, match="empty"):
+        run(one_take, detector=None, pose_model=str(empty), workers=2, shard="1/2")
+    assert parts(one_take) == {}
+
+
+# --- faults at every named point
+
+POINTS = [f"{point}:{i}" for point in ("before_part", "in_part", "after_part") for i in (0, 2)]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_after_a_fault_running_again_gives_the_same_bytes(
+    run: Run,
+    one_take: Path,
+    undisturbed: dict[str, bytes],
+    point: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUGLIFT_FAULT", point)
+    with pytest.raises(InjectedFaultError):
+        run(one_take)
+    monkeypatch.delenv("AUGLIFT_FAULT")
+    number = int(point[-1])
+    assert len(parts(one_take)) == number + point.startswith("after")
+    assert run(one_take).parts_done_before == number + point.startswith("after")
+    assert parts(one_take) == undisturbed
+
+
+def command(root: Path, virtual_models: dict[str, str], *more: str) -> list[str]:
+    """`auglift detect-depth` as a process of its own."""
+    code = (
+        "import typer\n"
+        "from auglift.cli.detect_depth import detect_depth\n"
+        "from auglift.cli.options import with_session\n"
+        "typer.run(with_session(detect_depth))\n"
+    )
+    models = [f"--{name.replace('_', '-')}={path}" for name, path in virtual_models.items()]
+    settings = ["--set", f"part_frames={PART_FRAMES}", "--device", "cpu"]
+    return [sys.executable, "-c", code, "--root", str(root), *models, *settings, *more]
+
+
+@pytest.mark.parametrize("point", ["before_part:1", "in_part:1", "after_part:1"])
+def test_after_a_kill_running_again_gives_the_same_bytes(
+    run: Run,
+    one_take: Path,
+    undisturbed: dict[str, bytes],
+    virtual_models: dict[str, str],
+    point: str,
+) -> None:
+    done = subprocess.run(
+        command(one_take, virtual_models, "--quiet"),
+        env={**os.environ, "AUGLIFT_FAULT": f"{point}:kill"},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    there = parts(one_take)
+    assert len(there) == 1 + point.startswith("after")
+    assert there.items() <= undisturbed.items()
+    half_written = list(folder(one_take).glob(".tmp-*"))
+    assert len(half_written) == point.startswith("in")
+    assert run(one_take).parts_done_before == len(there)
+    assert parts(one_take) == undisturbed
+    assert list(folder(one_take).glob(".tmp-*")) == half_written  # not ours to remove
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_counts(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes], virtual_models: dict[str, str]
+) -> None:
+    smallest = min(map(len, undisturbed.values()))
+
+    def no_large_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (smallest - 100, smallest - 100))
+
+    done = subprocess.run(
+        command(one_take, virtual_models),
+        preexec_fn=no_large_files,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the table cannot be written: File too large" in done.stderr
+    assert "free some space and run the same command again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(folder(one_take).iterdir()) == []
+    run(one_take)
+    assert parts(one_take) == undisturbed
+
+
+@contextmanager
+def running(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_ends_with_5_at_once_and_loses_nothing(
+    run: Run, virtual_root: Path, virtual_models: dict[str, str], workers: str
+) -> None:
+    preprocess(PreprocessConfig(root=virtual_root))
+    with running(command(virtual_root, virtual_models, "--workers", workers)) as process:
+        while not parts(virtual_root):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        _, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - start < 10
+    assert process.returncode == 5, stderr
+    assert "stopped by SIGTERM; what was finished is kept" in stderr
+    assert "run the same command again" in stderr
+    there = parts(virtual_root)
+    assert len(there) < 16
+    result = run(virtual_root)
+    assert result.parts_done_before == len(there)
+    whole = parts(virtual_root)
+    assert there.items() <= whole.items()
+    run(virtual_root, overwrite=True)
+    assert parts(virtual_root) == whole
+
+
+# --- the command
+
+
+def test_the_command_names_the_other_shards_and_then_the_next_stage(
+    stages: typer.Typer, one_take: Path, virtual_models: dict[str, str]
+) -> None:
+    _, _, _, *arguments = command(one_take, virtual_models)
+    result = CliRunner().invoke(stages, ["detect-depth", *arguments, "--shard", "1/2"])
+    assert result.exit_code == 0, result.output
+    assert "2 parts of other shards are still missing" in result.stderr
+    assert f"next: auglift detect-depth --dataset virtual --root {one_take}" in result.stderr
+    result = CliRunner().invoke(stages, ["detect-depth", *arguments, "--json"])
+    document = json.loads(result.stdout)
+    assert (document["parts"], document["parts_done_before"]) == (4, 2)
+    assert document["frames_with_people"] == 12
+    assert f"next: auglift merge --dataset virtual --root {one_take}" in result.stderr
+
+
+def test_the_command_says_which_parts_to_delete_once_sources_are_mended(
+    stages: typer.Typer, one_take: Path, virtual_models: dict[str, str]
+) -> None:
+    as_pictures(one_take, 1)[1].write_bytes(b"no picture")
+    _, _, _, *arguments = command(one_take, virtual_models)
+    result = CliRunner().invoke(stages, ["detect-depth", *arguments])
+    assert result.exit_code == 0
+    assert "1 frames cannot be read and count as empty" in result.stderr
+    assert part(one_take, 1).name in result.stderr
+
+
+def test_a_missing_video_is_partly_done_for_the_command(
+    stages: typer.Typer, one_take: Path, virtual_models: dict[str, str]
+) -> None:
+    video(one_take, 3).unlink()
+    _, _, _, *arguments = command(one_take, virtual_models)
+    result = CliRunner().invoke(stages, ["detect-depth", *arguments])
+    assert result.exit_code == 5
+    assert str(video(one_take, 2).parent) in result.stderr
+    assert "run the same command again" in result.stderr
+
+
+def test_in_an_empty_folder_the_command_says_what_to_type(
+    stages: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["detect-depth", "--dataset", "h36m", "--shard", "3/20"]
+    result = CliRunner().invoke(stages, arguments)
+    assert result.exit_code == 3
+    assert "next:  auglift preprocess --dataset h36m" in result.stderr
+    assert "Traceback" not in result.output
+    assert CliRunner().invoke(stages, ["detect-depth"]).exit_code == 3
+
+
+def test_a_wrong_shard_is_a_usage_error(stages: typer.Typer, one_take: Path) -> None:
+    arguments = ["detect-depth", "--root", str(one_take), "--shard", "5/4"]
+    result = CliRunner().invoke(stages, arguments)
+    assert result.exit_code == 2
+    assert "1/4" in result.stderr
