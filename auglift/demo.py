@@ -27,6 +27,7 @@ from auglift.lifting.spec import DepthControl, FeatureConfig
 from auglift.merge import MergeConfig, merge
 from auglift.preprocess import PreprocessConfig, preprocess
 from auglift.train import TrainConfig, train
+from auglift.view import tiles_of
 
 TRAINED_ON, OTHER = "lab", "street"
 
@@ -244,12 +245,15 @@ def film_unseen_clip(config: DemoConfig, progress: Progress) -> Path:
 
 def _report_pictures(config: DemoConfig, overlay: Path) -> tuple[dict[str, Any], list[Any]]:
     """Contact sheets of both scenes, and some frames of the overlay video."""
+    from auglift.outputs.contact_sheet import contact_sheet
     from auglift.storage.sources import open_source
-    from auglift.view import sheet_of
+    from auglift.storage.workspace import Workspace
 
-    sheets = {
-        scene: sheet_of(config.root / scene / "auglift_data/virtual/annotations/test.parquet")
-        for scene in (TRAINED_ON, OTHER)
-    }
+    sheets = {}
+    for scene in (TRAINED_ON, OTHER):
+        workspace = Workspace(config.root / scene)
+        table = workspace.annotations("virtual", "test")
+        tiles = tiles_of(table, workspace.raw_folder("virtual"), n_tiles=8)
+        sheets[scene] = contact_sheet(tiles, columns=4)
     frames = [frame.picture for frame in open_source(overlay).frames(every=11)]
     return sheets, frames

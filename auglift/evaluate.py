@@ -93,6 +93,7 @@ class EvaluateResult:
 
 def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateResult:
     """Measure a lifter's errors."""
+    from auglift.lifting.checkpoint import find_checkpoint
     from auglift.lifting.devices import pick_device
     from auglift.lifting.lifter import Lifter
     from auglift.storage.tables import read_table
@@ -133,16 +134,6 @@ def chosen_protocols(names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in PROTOCOLS:
             raise unknown_name("protocol", name, [*PROTOCOLS, "all"])
     return tuple(dict.fromkeys(names))
-
-
-def find_checkpoint(workspace: Workspace, wanted: str | None) -> Path:
-    """A file as it is; else the best weights of the run that is named, or of the newest."""
-    if wanted is not None and wanted.endswith(".safetensors"):
-        return Path(wanted)
-    choice = workspace.find_run(wanted)
-    logger.info("run %s: %s", choice.run.name, choice.why)
-    assert choice.run.model is not None  # find_run returns runs with weights only
-    return choice.run.model
 
 
 def lift_table(lifter: Lifter, table: Table, config: EvaluateConfig) -> npt.NDArray[Any]:

@@ -247,7 +247,9 @@ def _open_detector(config: InferConfig, spec: LifterSpec) -> OpenedDetector:
         device=config.device,
         batch=config.batch,
         model_dir=config.model_dir,
-        descriptor=DescriptorOptions(radius_rule=spec.radius_rule),
+        descriptor=DescriptorOptions(
+            radius_rule=spec.radius_rule, r_min_px=spec.r_min_px, r_max_px=spec.r_max_px
+        ),
     )
 
 

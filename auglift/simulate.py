@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auglift.config import StageConfig, config_hash, section, setting
-from auglift.errors import ConfigError, UsageError
+from auglift.errors import ConfigError, DataError, UsageError
 from auglift.executors import Advance, Progress, run_locally, silent
 from auglift.storage.provenance import changed_settings, fingerprint, lasting_settings
 from auglift.storage.schemas import ANNOTATIONS, DETECTIONS, SCHEMAS, XYCD
@@ -291,6 +291,11 @@ def _simulate_all(
                 for kind, columns in by_kind.items():
                     writers[split][kind].append(columns)
                 n_rows += len(by_kind["xycd"]["frame"])
+        if not n_rows:
+            raise DataError(
+                f"no motion stays on the stage of scene {config.scene}",
+                hint="use longer motions, or another --scene",
+            )
     return n_rows
 
 

@@ -179,7 +179,11 @@ def _read_tables(workspace: Workspace, datasets: list[str]) -> list[Table]:
 def _data_hash(tables: list[Table]) -> str:
     import hashlib
 
-    text = json.dumps([[t.metadata.extra.get("identity"), len(t)] for t in tables], sort_keys=True)
+    identity = [
+        [t.metadata.dataset, t.metadata.config_hash, t.metadata.extra.get("identity"), len(t)]
+        for t in tables
+    ]
+    text = json.dumps(identity, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -207,7 +211,7 @@ def _prepare(config: TrainConfig, tables: list[Table]) -> tuple[Trainer, PoseDat
         skeleton=tables[0].metadata.skeleton,
         fps=config.fps,
         mean_box_size=mean_box_size(learned),
-        radius_rule=_radius_rule(tables[0]),
+        **_radius(tables[0]),
         data={"tables": [[t.metadata.dataset, len(t)] for t in tables], "depth": config.depth},
     )
     torch.manual_seed(config.seed)
@@ -266,8 +270,11 @@ def _recipe(config: TrainConfig) -> Recipe:
     return Recipe(**{f.name: getattr(config, f.name) for f in fields(Recipe)})
 
 
-def _radius_rule(table: Table) -> str:
-    return str(table.metadata.config.get("detect_depth", {}).get("radius_rule", "code"))
+def _radius(table: Table) -> dict[str, Any]:
+    """How the table's discs were drawn: by detect-depth, or by simulate itself."""
+    settings = table.metadata.config.get("detect_depth", table.metadata.config)
+    names = ("radius_rule", "r_min_px", "r_max_px")
+    return {name: settings[name] for name in names if name in settings}
 
 
 def _one_epoch(trainer: Trainer, validation: PoseData) -> dict[str, Any]:

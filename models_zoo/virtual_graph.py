@@ -24,7 +24,7 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 # ellipse that holds the shades, and mixtures of more than about half flesh.
 FLESH_TOLERANCES = ((16.0, 44.0), (22.0, 40.0), (16.0, 44.0), (22.0, 40.0))
 # Flesh is solid where so much of a square of this side is flesh.
-SOLID_PX, SOLID_SHARE = 5, 0.5
+SOLID_PX, SOLID_SHARE = 5, 0.6
 CELL_PX = 4  # large surroundings are looked at in cells of this side
 
 

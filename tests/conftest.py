@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import typer
-
-from auglift.config import models_zoo_folder
 
 
 @pytest.fixture(scope="session")
@@ -32,16 +28,6 @@ def no_auglift_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AUGLIFT_"):
             monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def untouched_logging() -> Iterator[None]:
-    """A command sets the package's logging up for a terminal; the next test must not inherit it."""
-    yield
-    package = logging.getLogger("auglift")
-    package.handlers.clear()
-    package.setLevel(logging.NOTSET)
-    package.propagate = True
 
 
 @pytest.fixture
@@ -100,14 +86,6 @@ def virtual_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def virtual_models() -> dict[str, str]:
-    """The networks of the virtual world, as settings of `detect-depth`."""
-    roles = ("person", "pose", "depth")
-    folder = models_zoo_folder() / "virtual"
-    return {f"{role}_model": str(folder / f"virtual_{role}.onnx") for role in roles}
-
-
 @pytest.fixture
 def virtual_root(tmp_path: Path, virtual_data: Path) -> Path:
     """A workspace with a copy of the tiny virtual dataset."""
@@ -125,21 +103,6 @@ def one_take(tmp_path: Path, virtual_data: Path) -> Path:
     shutil.copy(virtual_data / "dataset.json", raw)
     preprocess(PreprocessConfig(root=tmp_path))
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def stages() -> typer.Typer:
-    """A command line of the first three stages."""
-    from auglift.cli.detect_depth import detect_depth
-    from auglift.cli.merge import merge
-    from auglift.cli.options import with_session
-    from auglift.cli.preprocess import preprocess
-
-    app = typer.Typer(pretty_exceptions_enable=False)
-    commands = {"preprocess": preprocess, "detect-depth": detect_depth, "merge": merge}
-    for name, command in commands.items():
-        app.command(name)(with_session(command))
-    return app
 
 
 def _track(

@@ -462,14 +462,23 @@ def test_a_missing_input_is_said_before_anything_is_opened(root: Path, tmp_path:
 
 
 def test_a_stop_is_no_failure_of_an_input(
-    run: Run, film: Path, opened: OpenedDetector, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    film: Path,
+    tmp_path: Path,
+    opened: OpenedDetector,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def stop(*arguments: Any) -> None:
+    calls: list[int] = []
+
+    def stop(pictures: list[np.ndarray]) -> None:
+        calls.append(len(pictures))
         raise PartlyDoneError("stopped by SIGTERM")
 
     monkeypatch.setattr(opened.detector, "detect", stop)
+    write_picture(tmp_path / "shot.png", np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(PartlyDoneError, match="stopped by SIGTERM"):
-        run(film)
+        run(film, tmp_path / "shot.png")
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(

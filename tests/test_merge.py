@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
+from auglift.cli.main import app
 from auglift.errors import (
     BrokenFileError,
     ConfigError,
@@ -487,8 +487,8 @@ def test_a_killed_process_leaves_whole_tables_only(root: Path) -> None:
 # --- the command
 
 
-def test_the_command_shows_a_table_and_names_the_next_one(stages: typer.Typer, root: Path) -> None:
-    result = CliRunner().invoke(stages, ["merge", "--root", str(root)], env={"COLUMNS": "120"})
+def test_the_command_shows_a_table_and_names_the_next_one(root: Path) -> None:
+    result = CliRunner().invoke(app, ["merge", "--root", str(root)], env={"COLUMNS": "120"})
     assert result.exit_code == 0, result.output
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()[-2:]}
     assert rows["test"][1:3] == ["10", "80.0"]
@@ -497,42 +497,38 @@ def test_the_command_shows_a_table_and_names_the_next_one(stages: typer.Typer, r
     assert f"--root {root}" in result.stderr
 
 
-def test_the_command_as_json(stages: typer.Typer, root: Path) -> None:
+def test_the_command_as_json(root: Path) -> None:
     arguments = ["merge", "--root", str(root), "--match", "iou", "--json"]
-    document = json.loads(CliRunner().invoke(stages, arguments).stdout)
+    document = json.loads(CliRunner().invoke(app, arguments).stdout)
     names = set(SplitSummary.__dataclass_fields__)
     assert [set(split) for split in document["splits"]] == [names, names]
     assert document["splits"][1]["rows"] == 15
 
 
-def test_without_a_training_split_the_next_command_evaluates(
-    stages: typer.Typer, root: Path
-) -> None:
+def test_without_a_training_split_the_next_command_evaluates(root: Path) -> None:
     Workspace(root).annotations(DATASET, "train").unlink()
-    result = CliRunner().invoke(stages, ["merge", "--root", str(root)])
+    result = CliRunner().invoke(app, ["merge", "--root", str(root)])
     assert "next: auglift evaluate --dataset virtual" in result.stderr
 
 
-def test_an_unknown_rule_is_a_usage_error(stages: typer.Typer, root: Path) -> None:
-    result = CliRunner().invoke(stages, ["merge", "--root", str(root), "--match", "oks"])
+def test_an_unknown_rule_is_a_usage_error(root: Path) -> None:
+    result = CliRunner().invoke(app, ["merge", "--root", str(root), "--match", "oks"])
     assert result.exit_code == 2
     assert "'iou', 'best'" in result.stderr
 
 
 def test_in_an_empty_folder_the_command_says_what_to_type(
-    stages: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(stages, ["merge", "--dataset", "h36m"])
+    result = CliRunner().invoke(app, ["merge", "--dataset", "h36m"])
     assert result.exit_code == 3
     assert "next:  auglift preprocess --dataset h36m" in result.stderr
 
 
-def test_with_annotations_alone_the_next_command_is_detect_depth(
-    stages: typer.Typer, root: Path
-) -> None:
+def test_with_annotations_alone_the_next_command_is_detect_depth(root: Path) -> None:
     for path in parts(root):
         path.unlink()
-    result = CliRunner().invoke(stages, ["merge", "--root", str(root)])
+    result = CliRunner().invoke(app, ["merge", "--root", str(root)])
     assert result.exit_code == 3
     assert "next:  auglift detect-depth --dataset virtual" in result.stderr

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from auglift import preprocess as module
+from auglift.cli.main import app
 from auglift.datasets import virtual
 from auglift.errors import (
     BrokenFileError,
@@ -278,18 +278,16 @@ def test_every_reader_has_its_module() -> None:
 # --- the command
 
 
-def test_the_command_shows_a_table_and_names_the_next_one(
-    stages: typer.Typer, virtual_root: Path
-) -> None:
-    result = CliRunner().invoke(stages, ["preprocess", "--root", str(virtual_root)])
+def test_the_command_shows_a_table_and_names_the_next_one(virtual_root: Path) -> None:
+    result = CliRunner().invoke(app, ["preprocess", "--root", str(virtual_root)])
     assert result.exit_code == 0, result.output
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["split", "test", "train"]
     assert f"next: auglift detect-depth --dataset virtual --root {virtual_root}" in result.stderr
 
 
-def test_the_command_as_json(stages: typer.Typer, virtual_root: Path) -> None:
+def test_the_command_as_json(virtual_root: Path) -> None:
     arguments = ["preprocess", "--root", str(virtual_root), "--every", "3", "--json"]
-    document = json.loads(CliRunner().invoke(stages, arguments).stdout)
+    document = json.loads(CliRunner().invoke(app, arguments).stdout)
     assert document["dataset"] == "virtual"
     test, train = document["splits"]
     assert (test["split"], test["rows"], test["status"]) == ("test", 8, "written")
@@ -297,11 +295,11 @@ def test_the_command_as_json(stages: typer.Typer, virtual_root: Path) -> None:
 
 
 def test_in_an_empty_folder_the_command_says_what_to_type(
-    stages: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for arguments in ([], ["--dataset", "virtual"]):
-        result = CliRunner().invoke(stages, ["preprocess", *arguments])
+        result = CliRunner().invoke(app, ["preprocess", *arguments])
         assert result.exit_code == 3
         assert "auglift film" in result.stderr
         assert "Traceback" not in result.output

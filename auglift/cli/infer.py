@@ -93,12 +93,13 @@ def infer(
     """Lift the people in pictures, videos or keypoints to 3D.
 
     \b
-    [bold]auglift infer clip.mp4[/bold]                    poses and an overlay beside the clip
-    [bold]auglift infer shots/ photo.jpg -o people[/bold]  a folder is one clip; all into people/
+    [bold]auglift infer clip.mp4[/bold]                poses and overlay beside the clip
+    [bold]auglift infer shots/ photo.jpg -o out[/bold] a folder of pictures is one clip
     [bold]auglift infer results_clip.json --image-wh 1920 1080 --checkpoint my-xyc-run[/bold]
 
-    Keypoints: COCO results or annotations, MMPose; the format is recognised. What is written
-    already is kept. Poses are in metres about the root; camera axes: x right, y down, z forward.
+    Keypoints: COCO results or annotations, MMPose; the format is recognised.
+    What is written already is kept. Poses are in metres about the root, in the
+    camera's axes: x right, y down, z forward.
     """
     from auglift.infer import infer as run
 

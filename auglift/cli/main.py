@@ -18,6 +18,7 @@ from auglift.cli.options import with_session
 from auglift.cli.preprocess import preprocess
 from auglift.cli.simulate import simulate
 from auglift.cli.train import train
+from auglift.cli.view import view
 
 HELP = """
 Depth-augmented 3D human pose lifting: from pictures or keypoints to 3D people in metres.
@@ -64,6 +65,7 @@ TOOL_COMMANDS: dict[str, Command] = {
     "demo": demo,
     "film": film,
     "simulate": simulate,
+    "view": view,
     "doctor": doctor,
 }
 

@@ -88,5 +88,11 @@ class LifterSpec:
     radius_rule: str = "code"
     """Rule of the descriptor's radius in the training data."""
 
+    r_min_px: float = 3.0
+    """Smallest radius there."""
+
+    r_max_px: float = 30.0
+    """Largest radius there."""
+
     data: dict[str, Any] = section(dict)
     """What it was trained on: datasets, rows, hashes."""

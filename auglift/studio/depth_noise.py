@@ -36,7 +36,7 @@ IntArray = npt.NDArray[np.integer[Any]]
 _COARSE_M, _FINE_M = (0.6, 1.6), (0.08, 0.3)
 _N_WAVES = 3
 _DRIFT_HZ = 0.3  # standard deviation of how fast a wave goes through its phases (estimate)
-_DISCS_AT_ONCE = 256  # their matrices stay in the cache
+_PAIRS_AT_ONCE = 160_000  # of pixels and rays: matrices that stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,9 @@ def _mix(rays: DiscRays, places_px: FloatArray, depth_m: FloatArray, blur_px: fl
     x, y, place_x, place_y = (*(rays.pixels * per_px).T, *(places_px * per_px).T)
     log_depth = np.log(depth_m)
     mixed = np.empty_like(log_depth)
-    for start in range(0, len(order), _DISCS_AT_ONCE):
-        some = order[start : start + _DISCS_AT_ONCE]
+    at_once = max(_PAIRS_AT_ONCE // max(length.max(initial=0) ** 2, 1), 1)
+    for start in range(0, len(order), at_once):
+        some = order[start : start + at_once]
         rank, last = np.arange(length[some[-1]]), length[some, None] - 1
         there = (rank <= last).astype(np.float32)
         i_ray = first[some, None] + np.minimum(rank, last)

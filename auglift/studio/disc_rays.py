@@ -48,6 +48,8 @@ class _Bundles(NamedTuple):
 
 def disc_depths(view: View, slopes: Slopes, first: IntArray, instant: IntArray) -> FloatArray:
     """Depth (P,) on each ray; bundle b is the rays from first[b] up to the next, at instant[b]."""
+    if not len(first):
+        return np.empty(0, dtype=np.float32)
     bundles = _bundle(slopes, first, instant)
     bundle, solid = _near(view, bundles)
     round_ = solid < view.n_capsules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auglift.detection.default_models import REAL, VIRTUAL, default_models
+from auglift.detection.default_models import REAL, VIRTUAL, ModelNames, default_models
 from auglift.storage.cards import load_cards
 
 
@@ -16,6 +16,7 @@ def test_choice(datasets: list[str], expected: tuple[str, ...]) -> None:
     assert default_models(datasets) == expected
 
 
-def test_the_real_ones_have_cards_of_their_kinds() -> None:
+@pytest.mark.parametrize("models", [REAL, VIRTUAL])
+def test_they_have_cards_of_their_kinds(models: ModelNames) -> None:
     cards = load_cards()
-    assert [cards[name].kind for name in REAL] == ["person", "pose", "depth"]
+    assert [cards[name].kind for name in models] == ["person", "pose", "depth"]

@@ -9,6 +9,7 @@ import pytest
 
 from auglift.datasets.sequence import AnnotatedSequence
 from auglift.datasets.virtual import list_sequences, read_sequence
+from auglift.detection.default_models import VIRTUAL
 from auglift.detection.depth import DepthMap
 from auglift.detection.detector import DescriptorOptions, Detections, Detector
 from auglift.detection.people import People
@@ -25,9 +26,8 @@ POINT, MEDIAN, LEAST, MOST, LOW, HIGH = (
 
 
 @pytest.fixture(scope="module")
-def opened(virtual_models: dict[str, str]) -> OpenedDetector:
-    models = virtual_models
-    return open_detector(models["person_model"], models["pose_model"], models["depth_model"])
+def opened() -> OpenedDetector:
+    return open_detector(*VIRTUAL, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from auglift.config import models_zoo_folder
 from auglift.detection import zoo_detector
 from auglift.detection.zoo_detector import choose_models, open_detector
 from auglift.errors import ModelError
 from auglift.storage.cards import UNKNOWN, Card, Contract
 from auglift.storage.fetch import file_sha256
 
-
-def names(models: dict[str, str]) -> tuple[str, str, str]:
-    return models["person_model"], models["pose_model"], models["depth_model"]
+NAMES = ("person", "pose", "depth")
+FILES = [str(models_zoo_folder() / "virtual" / f"virtual_{name}.onnx") for name in NAMES]
+PERSON, POSE, DEPTH = FILES
 
 
 def card(kind: str, file: str, sha256: str, **options: object) -> Card:
@@ -42,37 +43,28 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> dict[str, Card]:
     return known
 
 
-def test_what_is_chosen_is_what_is_opened(virtual_models: dict[str, str]) -> None:
-    opened = open_detector(*names(virtual_models), device="cpu")
-    assert choose_models(*names(virtual_models)) == opened.choices
+def test_what_is_chosen_is_what_is_opened() -> None:
+    opened = open_detector(*FILES, device="cpu")
+    assert choose_models(*FILES) == opened.choices
     assert {role: record.id for role, record in opened.models.items()} == {
         "people": "virtual_person.onnx",
         "poses2d": "virtual_pose.onnx",
         "depth": "virtual_depth.onnx",
     }
-    path = Path(virtual_models["pose_model"])
-    assert opened.models["poses2d"].sha256 == file_sha256(path)
+    assert opened.models["poses2d"].sha256 == file_sha256(Path(POSE))
     assert opened.providers == ("CPUExecutionProvider",)
 
 
-def test_without_depth(virtual_models: dict[str, str]) -> None:
-    person, pose, _ = names(virtual_models)
-    assert set(choose_models(person, pose, None)) == {"people", "poses2d"}
-    assert open_detector(person, pose, None, device="cpu").detector.depth is None
+def test_without_depth() -> None:
+    assert set(choose_models(PERSON, POSE, None)) == {"people", "poses2d"}
+    assert open_detector(PERSON, POSE, None, device="cpu").detector.depth is None
 
 
-def test_a_cards_options_reach_the_networks(
-    virtual_models: dict[str, str], tmp_path: Path, cards: dict[str, Card]
-) -> None:
-    for path in virtual_models.values():
+def test_a_cards_options_reach_the_networks(tmp_path: Path, cards: dict[str, Card]) -> None:
+    options = [{"score_threshold": 0.9}, {"padding": 1.5}, {"target_px": 126}]
+    for kind, path, chosen in zip(NAMES, map(Path, FILES), options, strict=True):
         shutil.copy(path, tmp_path)
-    for role, (kind, options) in {
-        "person": ("person", {"score_threshold": 0.9}),
-        "pose": ("pose", {"padding": 1.5}),
-        "depth": ("depth", {"target_px": 126}),
-    }.items():
-        path = Path(virtual_models[f"{role}_model"])
-        cards[f"my-{kind}"] = card(kind, path.name, file_sha256(path), **options)
+        cards[f"my-{kind}"] = card(kind, path.name, file_sha256(path), **chosen)
     opened = open_detector("my-person", "my-pose", "my-depth", device="cpu", model_dir=tmp_path)
     assert opened.models["people"].id == "my-person"
     assert opened.choices["people"].options == {"score_threshold": 0.9, "input_wh": [320, 320]}
@@ -82,44 +74,33 @@ def test_a_cards_options_reach_the_networks(
 
 
 def test_a_file_precedes_a_card_of_its_name(
-    virtual_models: dict[str, str],
-    tmp_path: Path,
-    cards: dict[str, Card],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, cards: dict[str, Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copy(virtual_models["person_model"], tmp_path / "my-person")
+    shutil.copy(PERSON, tmp_path / "my-person")
     cards["my-person"] = card("person", "another.onnx", "0" * 64, score_threshold=0.9)
-    _, pose, depth = names(virtual_models)
-    choice = choose_models("my-person", pose, depth)["people"]
+    choice = choose_models("my-person", POSE, DEPTH)["people"]
     assert choice.record.sha256 == file_sha256(tmp_path / "my-person")
     assert choice.options == {}
 
 
-def test_the_hash_of_a_card_is_enough_to_know_a_model(
-    virtual_models: dict[str, str], cards: dict[str, Card]
-) -> None:
+def test_the_hash_of_a_card_is_enough_to_know_a_model(cards: dict[str, Card]) -> None:
     cards["my-depth"] = card("depth", "not_here.onnx", "ab" * 32)
-    person, pose, _ = names(virtual_models)
-    assert choose_models(person, pose, "my-depth")["depth"].record.sha256 == "ab" * 32
+    assert choose_models(PERSON, POSE, "my-depth")["depth"].record.sha256 == "ab" * 32
 
 
-def test_a_card_without_a_hash_takes_its_files(
-    virtual_models: dict[str, str], tmp_path: Path, cards: dict[str, Card]
-) -> None:
-    person, pose, depth = names(virtual_models)
-    shutil.copy(depth, tmp_path)
-    cards["my-depth"] = card("depth", Path(depth).name, UNKNOWN)
-    chosen = choose_models(person, pose, "my-depth", model_dir=tmp_path)
-    assert chosen["depth"].record.sha256 == file_sha256(Path(depth))
+def test_a_card_without_a_hash_takes_its_files(tmp_path: Path, cards: dict[str, Card]) -> None:
+    shutil.copy(DEPTH, tmp_path)
+    cards["my-depth"] = card("depth", Path(DEPTH).name, UNKNOWN)
+    chosen = choose_models(PERSON, POSE, "my-depth", model_dir=tmp_path)
+    assert chosen["depth"].record.sha256 == file_sha256(Path(DEPTH))
     # It would have to be fetched, which a dry run must not.
     cards["my-depth"] = card("depth", "not_here.onnx", UNKNOWN)
-    chosen = choose_models(person, pose, "my-depth", may_fetch=False)
+    chosen = choose_models(PERSON, POSE, "my-depth", may_fetch=False)
     assert chosen["depth"].record.sha256 == UNKNOWN
 
 
-def test_an_unknown_model_lists_the_known_ones(virtual_models: dict[str, str]) -> None:
-    _, pose, depth = names(virtual_models)
+def test_an_unknown_model_lists_the_known_ones() -> None:
     with pytest.raises(ModelError) as caught:
-        choose_models("no/such.onnx", pose, depth)
+        choose_models("no/such.onnx", POSE, DEPTH)
     assert "rtmdet-m" in str(caught.value.hint)

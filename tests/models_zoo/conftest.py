@@ -54,12 +54,9 @@ class Shot:
 
     @cached_property
     def visible(self) -> list[np.ndarray]:
-        """For each person (17, 2): share of the ball's disc that is seen, and its size in pixels."""
-        people = enumerate(self.scene.people)
-        return [
-            np.array([self._visible(slot, k) for k in range(COCO_17.n_joints)])
-            for slot, _ in people
-        ]
+        """For each person (17, 2): share of each ball's disc that is seen, and its pixels."""
+        slots, joints = range(len(self.scene.people)), range(COCO_17.n_joints)
+        return [np.array([self._visible(slot, k) for k in joints]) for slot in slots]
 
     def _visible(self, slot: int, k: int) -> tuple[float, float]:
         person = self.scene.people[slot]
@@ -68,8 +65,8 @@ class Shot:
         if ball[2] <= radius_m:
             return 0.0, 0.0
         reach = 1.3 * self.camera.focal_px[0] * radius_m / ball[2] + 2
-        low, high = (self.camera.project(ball) + sign * reach for sign in (-1, 1))
-        x, y = np.meshgrid(*[np.arange(np.floor(a), np.ceil(b) + 1) for a, b in zip(low, high)])
+        around = np.arange(-np.ceil(reach), np.ceil(reach) + 1)
+        x, y = np.meshgrid(*(np.round(self.camera.project(ball))[:, None] + around))
         rays = self.camera.back_project(np.stack([x, y], -1), np.ones(x.shape))
         rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
         disc = np.linalg.norm(np.cross(rays, ball), axis=-1) <= radius_m
