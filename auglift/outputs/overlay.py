@@ -41,7 +41,7 @@ def draw_overlay(
     for joints, scores in zip(joints_2d, confidence, strict=True):
         draw_skeleton(overlay, joints, skeleton, scores)
     side = picture.shape[0] // 2
-    front = draw_view(poses[..., [0, 1]], skeleton, side, "front")
+    front = draw_view(poses[..., [0, 1]], skeleton, side, "camera")
     profile = draw_view(poses[..., [2, 1]], skeleton, side, "side")
     views = np.concatenate([front, profile])
     return np.concatenate([overlay, _padded(views, picture.shape[0])], axis=1)

@@ -61,9 +61,9 @@ def test_sequences_are_cut_only_where_they_do_not_fit(lengths: list[int], part_f
 def test_the_grid_of_annotations(one_take: Path) -> None:
     workspace = Workspace(one_take)
     detections = workspace.detections_folder("virtual")
-    grid = read_grid(workspace.annotations_folder("virtual"), detections, 5)
+    grid = read_grid(workspace.annotations_folder("virtual"), detections, 3)
     table = read_table(workspace.annotations("virtual", "train"), "annotations")
-    assert [part.n_frames for part in grid] == [3, 3, 3, 3]
+    assert [part.n_frames for part in grid] == [2, 2, 2, 2]
     assert [part.path for part in grid] == [
         detections / f"part-0000{i}-of-00004.parquet" for i in range(4)
     ]
@@ -74,7 +74,7 @@ def test_the_grid_of_annotations(one_take: Path) -> None:
         assert (run.focal_px == table["intrinsics"][rows][:, :2]).all()
         assert run.source == table["source"][rows][0]
         assert run.fps == 5.0
-    assert [run.sequence for part in read_grid(table_folder(workspace), detections, 6)
+    assert [run.sequence for part in read_grid(table_folder(workspace), detections, 4)
             for run in part.runs] == table.unique("sequence")  # fmt: skip
 
 
