@@ -109,6 +109,14 @@ class Session:
                 self.stderr.print_exception()
             self._report(error)
             raise typer.Exit(error.exit_code) from None
+        except _Stopped as stopped:
+            self._report(
+                PartlyDoneError(
+                    f"stopped by {stopped}; what was finished is kept",
+                    hint="run the same command again to go on",
+                )
+            )
+            raise typer.Exit(PartlyDoneError.exit_code) from None
         except KeyboardInterrupt:
             self.say("stopped by Ctrl-C; what was finished is kept. Run again to go on.")
             raise typer.Exit(130) from None
@@ -145,6 +153,10 @@ class Session:
             package.propagate = before[1]
 
 
+class _Stopped(BaseException):
+    """Told to stop. Like KeyboardInterrupt no `Exception`: nobody takes it for a failure of theirs."""
+
+
 @contextmanager
 def _terminating_cleanly() -> Iterator[None]:
     """SIGTERM (a scheduler's warning) ends the command as partly done, through all `finally`s."""
@@ -153,10 +165,7 @@ def _terminating_cleanly() -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise PartlyDoneError(
-            f"stopped by {signal.Signals(number).name}; what was finished is kept",
-            hint="run the same command again to go on",
-        )
+        raise _Stopped(signal.Signals(number).name)
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
