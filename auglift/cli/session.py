@@ -154,7 +154,7 @@ class Session:
 
 
 class _Stopped(BaseException):
-    """Told to stop. Like KeyboardInterrupt no `Exception`: nobody takes it for a failure of theirs."""
+    """Told to stop; no `Exception`, as KeyboardInterrupt is none, so that nobody handles it."""
 
 
 @contextmanager
