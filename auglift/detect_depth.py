@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from auglift.config import StageConfig, config_hash, setting
-from auglift.errors import ConfigError, DataError, MissingDataError, PartlyDoneError, UsageError
+from auglift.errors import ConfigError, DataError, PartlyDoneError
 from auglift.executors import (
     Advance,
     Progress,
@@ -141,6 +141,7 @@ def detect_depth(
     config: DetectDepthConfig, progress: Progress = silent, detector: OpenedDetector | None = None
 ) -> DetectDepthResult:
     """Detect people, 2D joints and depth in a dataset's frames."""
+    from auglift.detection.part_record import read_records
     from auglift.storage.parts import remove_other_grids
 
     workspace = Workspace(config.root)
@@ -154,7 +155,7 @@ def detect_depth(
         if config.overwrite:
             remove_other_grids(folder, len(plan.grid))
         _run(work, plan.todo, progress, detector)
-        plan.done.update(_counts(plan.todo, work.settings))
+        plan.done.update(read_records(plan.todo, work.settings))
     return _summarise(choice.dataset, folder, plan)
 
 
@@ -163,35 +164,27 @@ def _prepare(
 ) -> tuple[_Work, _Plan]:
     """Look at everything that can be wrong before a network is opened, the data first."""
     from auglift.detection.frame_grid import read_grid
+    from auglift.detection.part_record import read_records, refuse_others
+    from auglift.detection.part_work import require_sources
 
     folder = workspace.detections_folder(dataset)
     grid = read_grid(workspace.annotations_folder(dataset), folder, config.part_frames)
     mine = list(parse_shard(config.shard).take(grid) if config.shard else grid)
     data = config.data or workspace.raw_folder(dataset)
-    _require_pictures([p for p in mine if config.overwrite or not p.path.is_file()], data, dataset)
-    settings = _settings(config, dataset, detector)
+    undone = [part for part in mine if config.overwrite or not part.path.is_file()]
+    require_sources(undone, data, dataset)
+    refuse_others(folder, len(grid), config.overwrite)
+    may_fetch = bool(undone) and not config.dry_run
+    work = _Work(config, dataset, data, _settings(config, dataset, detector, may_fetch))
     if config.overwrite:
-        return _Work(config, dataset, data, settings), _Plan(grid, mine, {}, mine)
-    _refuse_other_grids(folder, len(grid))
+        return work, _Plan(grid, mine, {}, mine)
     # The other shards' parts are looked at too: better refused now than after weeks.
-    done = _counts(grid, settings)
-    todo = [part for part in mine if part.number not in done]
-    return _Work(config, dataset, data, settings), _Plan(grid, mine, done, todo)
-
-
-def _require_pictures(parts: list[Part], data: Path, dataset: str) -> None:
-    """One missing source leaves its part undone; where all are missing, the folder is wrong."""
-    sources = [data / run.source for part in parts for run in part.runs]
-    if sources and not any(source.exists() for source in sources):
-        raise MissingDataError(
-            f"no video or picture of {dataset} is there, such as {sources[0].name}",
-            where=sources[0].parent,
-            hint=f"auglift detect-depth --dataset {dataset} --data FOLDER says where they lie",
-        )
+    done = read_records(grid, work.settings)
+    return work, _Plan(grid, mine, done, [part for part in mine if part.number not in done])
 
 
 def _settings(
-    config: DetectDepthConfig, dataset: str, detector: OpenedDetector | None
+    config: DetectDepthConfig, dataset: str, detector: OpenedDetector | None, may_fetch: bool
 ) -> DetectionSettings:
     from auglift.detection.part_record import DetectionSettings
     from auglift.detection.zoo_detector import choose_models
@@ -200,28 +193,8 @@ def _settings(
     models = detector.choices if detector else None
     if models is None:
         names = _model_names(config, dataset)
-        models = choose_models(*names, model_dir=config.model_dir, may_fetch=not config.dry_run)
+        models = choose_models(*names, model_dir=config.model_dir, may_fetch=may_fetch)
     return DetectionSettings(lasting_settings(config), config_hash(config), models)
-
-
-def _refuse_other_grids(folder: Path, count: int) -> None:
-    from auglift.storage.parts import other_grids
-
-    if others := other_grids(folder, count):
-        raise UsageError(
-            f"detections in {' and '.join(map(str, others))} parts are there, but now it would be "
-            f"{count}: the annotations or part_frames have changed",
-            where=folder,
-            hint="--overwrite removes them and detects anew, or choose another --root",
-        )
-
-
-def _counts(parts: list[Part], settings: DetectionSettings) -> dict[int, PartCounts]:
-    """The counts of the finished parts by number; other settings are refused."""
-    from auglift.detection.part_record import read_record
-
-    counts = {part.number: read_record(part, settings) for part in parts}
-    return {number: one for number, one in counts.items() if one is not None}
 
 
 def _run(

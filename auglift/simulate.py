@@ -24,17 +24,14 @@ from auglift.config import StageConfig, config_hash, section, setting
 from auglift.errors import ConfigError, DataError, UsageError
 from auglift.executors import Advance, Progress, run_locally, silent
 from auglift.storage.provenance import changed_settings, fingerprint, lasting_settings
-from auglift.storage.schemas import SCHEMAS, get_schema
+from auglift.storage.schemas import SCHEMAS
 from auglift.storage.workspace import Workspace
 from auglift.studio.noise import NoiseConfig
 
 if TYPE_CHECKING:
     from auglift.storage.table_metadata import TableMetadata
-    from auglift.studio.performances import Performance, Programme, StagedShot
-    from auglift.studio.simulator import Columns, Simulated
-
-    Tables = dict[str, dict[str, Columns]]
-    """Columns by split and kind of table."""
+    from auglift.studio.performances import Performance, Programme
+    from auglift.studio.simulated_rows import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -191,16 +188,14 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateRes
     if not done_before and config.dry_run:
         logger.info("would simulate %d rows of %s", n_rows, ", ".join(splits))
         return SimulateResult(config.dataset, ())
-    started = time.monotonic()
+    rows_per_s = None
     if not done_before:
+        started = time.monotonic()
         with progress(f"simulate {config.dataset}", n_rows, "rows") as advance:
             n_rows = _simulate_all(config, programme, performances, identity, advance)
-    return SimulateResult(
-        config.dataset,
-        tuple(_summarise(config, split) for split in splits),
-        rows_per_s=None if done_before else n_rows / (time.monotonic() - started),
-        done_before=done_before,
-    )
+        rows_per_s = n_rows / (time.monotonic() - started)
+    summaries = tuple(_summarise(config, split) for split in splits)
+    return SimulateResult(config.dataset, summaries, rows_per_s, done_before)
 
 
 def make_programme(config: SimulateConfig) -> Programme:
@@ -329,107 +324,41 @@ def _in_order(
     performances: Sequence[Performance],
     advance: Advance,
 ) -> Iterator[Tables]:
-    """The rows of all performances in their order, by split and kind of table."""
+    """The rows of all performances, run by run in their order."""
+    from auglift.studio.simulated_rows import cut
+
     workers = config.workers or _n_cores()
-    items = list(enumerate(_cut(performances, workers)))
-    work = partial(_simulate_some, config, programme)
+    n_rows = sum(performance.n_rows for performance in performances)
+    n_each = workers * (_ROWS_AT_ONCE if workers == 1 else _ROWS_PER_PROCESS)
+    runs = list(enumerate(cut(performances, workers * -(-n_rows // n_each))))
     early: dict[int, Tables] = {}
     i_next = 0
-    for outcome in run_locally(work, items, workers):
+    for outcome in run_locally(partial(_simulate_run, config, programme), runs, workers):
         if outcome.error is not None:
             raise outcome.error
-        i_item, some = outcome.item
+        i_run, some = outcome.item
         assert outcome.result is not None
-        early[i_item] = outcome.result
+        early[i_run] = outcome.result
         advance(sum(performance.n_rows for performance in some))
         while i_next in early:
             yield early.pop(i_next)
             i_next += 1
 
 
-def _cut(performances: Sequence[Performance], workers: int) -> list[Sequence[Performance]]:
-    """Runs of performances of about equal numbers of rows, as many for each worker."""
-    n_rows = sum(performance.n_rows for performance in performances)
-    rows_each = workers * (_ROWS_AT_ONCE if workers == 1 else _ROWS_PER_PROCESS)
-    n_runs = workers * -(-n_rows // rows_each)
-    runs: list[list[Performance]] = [[] for _ in range(n_runs)]
-    before = 0
-    for performance in performances:
-        runs[before * n_runs // n_rows].append(performance)
-        before += performance.n_rows
-    return [run for run in runs if run]
-
-
-def _simulate_some(
-    config: SimulateConfig, programme: Programme, item: tuple[int, Sequence[Performance]]
+def _simulate_run(
+    config: SimulateConfig, programme: Programme, run: tuple[int, Sequence[Performance]]
 ) -> Tables:
-    """The rows of some performances, by split and kind of table."""
-    import numpy as np
+    from auglift.studio.simulated_rows import Simulation, simulate_rows
+    from auglift.studio.simulator import DiscOptions
 
-    from auglift.studio.performances import perform, stage
-    from auglift.studio.simulator import DiscOptions, simulate_person
-
-    noise = config.noise.at_level(config.noise_level)
     discs = DiscOptions(
         radius_rule=config.radius_rule,
         r_min_px=config.r_min_px,
         r_max_px=config.r_max_px,
         at_most=config.disc_pixels,
     )
-    # Linux' allocator hands the memory of every shot back to the system and gets it again page by
-    # page, a sixth of the time; freeing a large block teaches it to keep twice as much (mallopt(3),
-    # M_MMAP_THRESHOLD).
-    np.empty(30 * 2**20, np.uint8)
-    parts: dict[str, list[dict[str, Columns]]] = {}
-    for performance in item[1]:
-        body, motion = perform(programme, performance)
-        for shot in performance.shots:
-            staged = stage(programme, performance, shot, body, motion)
-            if staged is None:
-                continue
-            person = simulate_person(
-                staged.scene, staged.cameras, programme.rate_hz, noise, staged.rng, discs
-            )
-            parts.setdefault(performance.clip.split, []).append(
-                _columns(person, performance, staged)
-            )
-    return {split: _joined(some) for split, some in parts.items()}
-
-
-def _columns(person: Simulated, performance: Performance, shot: StagedShot) -> dict[str, Columns]:
-    """The annotations and detections of one shot."""
-    import numpy as np
-
-    n_rows = len(person)
-    texts = {
-        "sequence": shot.sequence,
-        "split": performance.clip.split,
-        "subject": performance.subject,
-        "action": performance.clip.action,
-        "camera_name": shot.camera_name,
-        "source": "",
-    }
-    columns: Columns = {name: np.full(n_rows, text, object) for name, text in texts.items()}
-    columns["person"] = np.zeros(n_rows, np.int16)
-    columns["frame"] = np.arange(n_rows, dtype=np.int32)
-    every = {"annotations": columns | person.truth, "detections": columns | person.detection}
-    return {kind: {name: of[name] for name in _names(kind)} for kind, of in every.items()}
-
-
-def _joined(shots: Sequence[dict[str, Columns]]) -> dict[str, Columns]:
-    """The three tables of all shots; xycd shares its arrays with the other two."""
-    import numpy as np
-
-    tables = {
-        kind: {name: np.concatenate([shot[kind][name] for shot in shots]) for name in _names(kind)}
-        for kind in ("annotations", "detections")
-    }
-    every = tables["detections"] | tables["annotations"]
-    return tables | {"xycd": {name: every[name] for name in _names("xycd")}}
-
-
-def _names(kind: str) -> list[str]:
-    return [column.name for column in get_schema(kind).columns if not column.optional]
+    noise = config.noise.at_level(config.noise_level)
+    return simulate_rows(Simulation(programme, noise, discs), run[1])
 
 
 def _summarise(config: SimulateConfig, split: str) -> SplitSummary:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from auglift.simulate import SimulateConfig, simulate
-from auglift.studio import performances, simulator
+from auglift.studio import simulated_rows, simulator
 
 WORKERS = 2
 STEPS = {
-    "bodies and motion": (performances, "perform"),
-    "cameras, room, things": (performances, "stage"),
+    "bodies and motion": (simulated_rows, "perform"),
+    "cameras, room, things": (simulated_rows, "stage"),
     "scene in camera axes": (simulator, "look"),
     "2D detector": (simulator, "detect_with_errors"),
     "pixels of the discs": (simulator, "disc_pixels"),

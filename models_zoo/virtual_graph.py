@@ -82,20 +82,6 @@ def levels_of(graph: Graph, image: str, statistics: Statistics, red_first: bool)
     return graph.add("Conv", image, graph.constant(weight), graph.constant(mean[[red, green]]))
 
 
-def nearness(graph: Graph, levels: str, codes: list[tuple[int, int]], tolerance: float) -> str:
-    """(B, C, H, W): 1 where a pixel has code c exactly, falling to 0 at `tolerance` levels."""
-    # |level − code|² = |level|² − 2 code·level + |code|²
-    squared = graph.axes("ReduceSum", graph.add("Mul", levels, levels), [1])
-    table = np.array(codes, np.float32)
-    dot = graph.add(
-        "Conv", levels,
-        graph.constant(-2.0 * table[:, :, None, None]),
-        graph.constant((table**2).sum(axis=1)),
-    )  # fmt: skip
-    distance = graph.add("Div", graph.add("Add", squared, dot), graph.constant(tolerance**2))
-    return graph.add("Relu", graph.add("Sub", graph.constant(1.0), distance))
-
-
 def flesh_mask(graph: Graph, levels: str) -> str:
     """(B, C, H, W): 1 where a pixel has the colour of a slot's flesh.
 

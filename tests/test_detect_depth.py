@@ -38,7 +38,7 @@ from auglift.errors import (
 from auglift.executors import InjectedFaultError
 from auglift.preprocess import PreprocessConfig, preprocess
 from auglift.storage import onnx_session
-from auglift.storage.cards import UNKNOWN, load_cards
+from auglift.storage.cards import UNKNOWN, get_card, load_cards
 from auglift.storage.table_writer import write_table
 from auglift.storage.tables import Table, read_table
 from auglift.storage.video import read_video
@@ -55,7 +55,7 @@ Run = Callable[..., DetectDepthResult]
 @pytest.fixture(scope="module")
 def opened() -> OpenedDetector:
     """The networks of the virtual world, opened once for all tests."""
-    return open_detector(*VIRTUAL, device="cpu")
+    return open_detector(*VIRTUAL, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +267,10 @@ def test_other_options_of_a_card_are_refused(run: Run, done: Path, opened: Opene
 
 
 def test_other_annotations_are_refused(run: Run, done: Path) -> None:
-    preprocess(PreprocessConfig(root=done, every=2, overwrite=True))
-    assert "the annotations named other frames" in refused(run, done)
+    path = Workspace(done).annotations("virtual", "train")
+    table = read_table(path, "annotations")
+    write_table(path, table.metadata, {**table.columns, "intrinsics": 1.1 * table["intrinsics"]})
+    assert "the annotations named other frames, pictures or cameras" in refused(run, done)
 
 
 def test_annotations_with_other_poses_alone_change_nothing(run: Run, done: Path) -> None:
@@ -288,6 +290,36 @@ def test_another_grid_is_refused_and_overwrite_removes_it(
     assert len(parts(one_take)) == 1
     run(one_take, overwrite=True)
     assert parts(one_take) == undisturbed
+
+
+def test_detections_of_another_command_are_refused_and_never_removed(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes]
+) -> None:
+    theirs = folder(one_take) / "train.parquet"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(next(iter(undisturbed.values())))
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match=r"of another command are there: train\.parquet"):
+            run(one_take, overwrite=overwrite)
+    assert theirs.is_file()
+
+
+def test_all_done_fetches_no_model(
+    run: Run, one_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of a finished stage may be gone, and their card may state no hash."""
+    weights = tmp_path / "models" / "mine.onnx"
+    weights.parent.mkdir()
+    shutil.copy(models_zoo_folder() / "virtual" / "virtual_pose.onnx", weights)
+    card = replace(get_card("virtual-pose"), id="mine", file="mine.onnx", sha256=UNKNOWN)
+    monkeypatch.setattr("auglift.detection.zoo_detector.load_cards", lambda: {"mine": card})
+    monkeypatch.setattr("auglift.storage.zoo.get_card", lambda name: card)
+    models = {"pose_model": "mine", "model_dir": weights.parent}
+    for role in ("person", "depth"):
+        models[f"{role}_model"] = str(models_zoo_folder() / f"virtual/virtual_{role}.onnx")
+    run(one_take, detector=None, **models)
+    weights.unlink()
+    assert run(one_take, detector=None, **models).frames_to_do == 0
 
 
 # --- dry run
@@ -391,7 +423,7 @@ def test_a_picture_without_people_is_an_empty_row_and_not_unreadable(
 
 def test_a_truncated_video_is_empty_rows_from_there_on(run: Run, one_take: Path) -> None:
     source = video(one_take, 2)
-    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 3 // 4])
     assert sum(1 for _ in first_frames(source)) == 1
     result = run(one_take)
     assert result.unreadable == 1
@@ -406,18 +438,37 @@ def first_frames(source: Path) -> Iterator[object]:
         return
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_missing_video_leaves_its_part_undone_and_the_others_done(
-    run: Run, one_take: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    opened: OpenedDetector,
+    one_take: Path,
+    undisturbed: dict[str, bytes],
+    workers: int,
 ) -> None:
-    monkeypatch.setattr("auglift.detect_depth.SHARES_PER_WORKER", 1)
     source = video(one_take, 0)
     source.rename(source.with_suffix(".away"))
     with pytest.raises(PartlyDoneError, match="1 of 4 parts could not be done: no such vid") as e:
-        run(one_take, detector=None, workers=2)
+        run(one_take, detector=opened if workers == 1 else None, workers=workers)
     assert e.value.where == str(source)
     assert set(undisturbed) - set(parts(one_take)) == {part(one_take, 0).name}
     source.with_suffix(".away").rename(source)
     assert run(one_take).parts_done_before == 3
+    assert parts(one_take) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_killed_worker_leaves_the_others_alone(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGLIFT_FAULT", "in_part:1:kill")
+    with pytest.raises(
+        AugliftError, match=r"the worker of \[part 1\] was killed by signal SIGKILL"
+    ):
+        run(one_take, detector=None, workers=2)
+    assert set(undisturbed) - set(parts(one_take)) == {part(one_take, 1).name}
+    monkeypatch.delenv("AUGLIFT_FAULT")
+    run(one_take)
     assert parts(one_take) == undisturbed
 
 
@@ -471,7 +522,9 @@ def arguments(root: Path, *more: str) -> list[str]:
 AUGLIFT = [sys.executable, "-m", "auglift"]
 
 
-@pytest.mark.parametrize("point", ["before_part:1", "in_part:1", "after_part:1"])
+@pytest.mark.parametrize(
+    "point", [pytest.param("before_part:1", marks=pytest.mark.slow), "in_part:1", "after_part:1"]
+)
 def test_after_a_kill_running_again_gives_the_same_bytes(
     run: Run,
     one_take: Path,

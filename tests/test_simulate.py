@@ -194,7 +194,7 @@ def test_an_error_in_a_process_leaves_no_half_tables(tmp_path, monkeypatch):
     def fail(*arguments):
         raise DataError("no bones")
 
-    monkeypatch.setattr("auglift.studio.performances.perform", fail)
+    monkeypatch.setattr("auglift.studio.simulated_rows.perform", fail)
     with pytest.raises(DataError, match="no bones"):
         simulate(small(tmp_path))
     assert contents(tmp_path) == {}

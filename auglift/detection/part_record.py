@@ -7,14 +7,16 @@ a hash over the frames that were asked for, and the counts that a summary needs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from auglift.detection.frame_grid import Part
 from auglift.detection.zoo_detector import ModelChoice
 from auglift.errors import BrokenFileError, UsageError
 from auglift.storage.cards import UNKNOWN
+from auglift.storage.parts import find_parts
 from auglift.storage.provenance import changed_settings
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.tables import table_info
@@ -55,6 +57,34 @@ def record(
         "frames_with_people": frames_with_people,
         "unreadable_frames": unreadable,
     }
+
+
+def refuse_others(folder: Path, count: int, overwrite: bool) -> None:
+    """Raise if detections are there that no part of a grid of `count` will replace.
+
+    Parts of another grid are removed where they may be overwritten, and so are none to refuse.
+    """
+    there = find_parts(folder)
+    if there.others:
+        raise UsageError(
+            f"detections of another command are there: {', '.join(p.name for p in there.others)}",
+            where=folder,
+            hint="remove them, or choose another --root",
+        )
+    others = sorted(set(there.grids) - {count})
+    if others and not overwrite:
+        raise UsageError(
+            f"detections in {' and '.join(map(str, others))} parts are there, but now it would be "
+            f"{count}: the annotations or part_frames have changed",
+            where=folder,
+            hint="--overwrite removes them and detects anew, or choose another --root",
+        )
+
+
+def read_records(parts: Iterable[Part], settings: DetectionSettings) -> dict[int, PartCounts]:
+    """The counts of the finished parts, by number."""
+    counts = {part.number: read_record(part, settings) for part in parts}
+    return {number: one for number, one in counts.items() if one is not None}
 
 
 def read_record(part: Part, settings: DetectionSettings) -> PartCounts | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from auglift.detection.frame_grid import FrameRun, Part
 from auglift.detection.part_record import DetectionSettings, record
 from auglift.detection.rows import Columns, no_people, rows_of_sequence
 from auglift.detection.zoo_detector import OpenedDetector
+from auglift.errors import MissingDataError
 from auglift.executors import Advance, fault_point
 from auglift.storage.frames import BrokenFrame, Frame
 from auglift.storage.sources import Source, open_source
@@ -33,6 +35,20 @@ class _Found:
     rows: list[Columns] = field(default_factory=list)
     frames_with_people: int = 0
     unreadable: dict[str, list[int]] = field(default_factory=dict)
+
+
+def require_sources(parts: Iterable[Part], data: Path, dataset: str) -> None:
+    """Raise if none of the parts' sources is there.
+
+    A single one that is missing leaves its part undone; where all are, the folder is wrong.
+    """
+    sources = [data / run.source for part in parts for run in part.runs]
+    if sources and not any(source.exists() for source in sources):
+        raise MissingDataError(
+            f"no video or picture of {dataset} is there, such as {sources[0].name}",
+            where=sources[0].parent,
+            hint=f"auglift detect-depth --dataset {dataset} --data FOLDER says where they lie",
+        )
 
 
 def open_sources(part: Part, data: Path, threads: int | None = None) -> list[Source]:

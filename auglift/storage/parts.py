@@ -52,15 +52,10 @@ def find_parts(folder: Path) -> PartFiles:
     return found
 
 
-def other_grids(folder: Path, count: int) -> list[int]:
-    """The sizes of the grids in a folder, besides the one of `count` parts."""
-    return sorted(set(find_parts(folder).grids) - {count})
-
-
 def remove_other_grids(folder: Path, count: int) -> None:
-    """Leave only the parts of the grid of `count`."""
-    for other in other_grids(folder, count):
-        paths = find_parts(folder).grids.get(other, {})
-        logger.warning("removing %d parts of a grid of %d from %s", len(paths), other, folder)
-        for path in paths.values():
-            path.unlink(missing_ok=True)  # another shard may have been quicker
+    """Leave only the parts of the grid of `count`, and tables under other names."""
+    for other, paths in find_parts(folder).grids.items():
+        if other != count:
+            logger.warning("removing %d parts of a grid of %d from %s", len(paths), other, folder)
+            for path in paths.values():
+                path.unlink(missing_ok=True)  # another shard may have been quicker

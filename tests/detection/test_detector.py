@@ -27,7 +27,7 @@ POINT, MEDIAN, LEAST, MOST, LOW, HIGH = (
 
 @pytest.fixture(scope="module")
 def opened() -> OpenedDetector:
-    return open_detector(*VIRTUAL, device="cpu")
+    return open_detector(*VIRTUAL, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
