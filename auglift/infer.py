@@ -183,8 +183,6 @@ def infer(
     for job in jobs:
         try:
             done.append(_do(job, tools) if tools and job.todo else _as_it_is(job))
-        except PartlyDoneError:  # somebody tells the process to stop
-            raise
         except AugliftError as error:
             failures.append(Failure(job.source, error))
     if not done:
