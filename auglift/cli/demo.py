@@ -16,7 +16,7 @@ from auglift.demo import DemoConfig, DemoResult
 def demo(
     session: Session,
     fast: Annotated[
-        bool | None, typer.Option("--fast", help="A smaller world, two seeds: noisier numbers.")
+        bool | None, typer.Option("--fast", help="A first look: too little data to judge by.")
     ] = None,
     seeds: Annotated[
         int | None, typer.Option("--seeds", help="Trainings of each variant; 5 if not said.")
