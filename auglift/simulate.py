@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A process takes over a second to start, so it gets some ten seconds' work; here, where nothing has
+# A process takes over a second to start, so it gets half a minute's work; here, where nothing has
 # to be started, a second's, so that progress is seen.
-_ROWS_PER_PROCESS = 60_000
+_ROWS_PER_PROCESS = 100_000
 _ROWS_AT_ONCE = 4_000
 
 
@@ -115,8 +115,10 @@ class SimulateConfig(StageConfig):
     r_max_px: float = setting(30.0)
     """Largest radius."""
 
-    disc_pixels: int | None = setting(25)
-    """Pixels of a disc that are looked at; null: all of them, as with pictures."""
+    disc_pixels: int | None = setting(12)
+    """Pixels of a disc that are looked at; null: all of them, as with pictures. With twelve, nine
+    in ten medians and minima change by less than 3 cm, and rows are made about 1.4 times as fast
+    as with 25 (bench/simulate.py)."""
 
     seed: int = setting(0)
     """Of bodies, motions, cameras, surroundings and errors."""

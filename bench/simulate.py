@@ -36,7 +36,7 @@ STEPS = {
 
 def main() -> None:
     """Print both measurements."""
-    n_subjects = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    n_subjects = int(sys.argv[1]) if len(sys.argv) > 1 else 16
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     measure_rate(n_subjects)
     measure_shares()

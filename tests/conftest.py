@@ -12,6 +12,17 @@ import numpy as np
 import pytest
 
 
+def pytest_configure() -> None:
+    """Output is what a file would get, here and in every process that a test starts.
+
+    CI systems pretend to have a terminal, and colours and boxes follow it. It has to be said before
+    typer is imported, which looks only then.
+    """
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE"):
+        os.environ.pop(name, None)
+    os.environ["NO_COLOR"] = "1"
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The workplace's folder of real weights, motion and videos; never part of the project."""

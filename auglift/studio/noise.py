@@ -33,11 +33,11 @@ class NoiseConfig:
 
     # ------------------------------------------------------------------------ 2D detector
 
-    visible_error: float = setting(0.32)
+    visible_error: float = setting(0.3)
     """Error of a joint in sight, on each axis, in units of COCO's per-joint spread: annotators of
     [COCO] differ by 0.7 on each axis, and a good detector is steadier than they are [study]."""
 
-    occluded_error: float = setting(0.9)
+    occluded_error: float = setting(0.8)
     """The same for a joint behind something: about three times as much [study]."""
 
     outside_error: float = setting(1.5)

@@ -56,7 +56,7 @@ class DiscOptions:
     radius_rule: str = "code"
     r_min_px: float = 3.0
     r_max_px: float = 30.0
-    at_most: int | None = 25
+    at_most: int | None = 12
     """Pixels of one disc; None: all, as the picture route does."""
 
 
@@ -215,9 +215,9 @@ def _point_values(
     values: FloatArray, pixels: DiscPixels, points: FloatArray, camera: Camera
 ) -> FloatArray:
     """The depth (N,) at the pixel nearest to each point, which every disc with pixels holds."""
-    nearest = nearest_pixels(points, camera.image_wh)
-    x, y = (pixels.xy == nearest[pixels.owner]).T
-    at_point = x & y
+    width = camera.image_wh[0]
+    x, y = nearest_pixels(points, camera.image_wh).T
+    at_point = pixels.xy[:, 1] * width + pixels.xy[:, 0] == (y * width + x)[pixels.owner]
     point_values = np.full(len(points), np.nan, dtype=np.float32)
     point_values[pixels.owner[at_point]] = values[at_point]
     return point_values

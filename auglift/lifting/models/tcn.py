@@ -38,6 +38,7 @@ class TCN(LifterModel):
         self.widths = tuple(widths)
         self.causal = causal
         self.receptive_field = math.prod(widths)
+        self.width = channels
         self.drop = nn.Dropout(dropout)
         self.relu = nn.ReLU()
         self.expand_conv = nn.Conv1d(n_joints * in_channels, channels, widths[0], bias=False)
@@ -49,15 +50,18 @@ class TCN(LifterModel):
         self.layers_bn = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
         self.shrink = nn.Conv1d(channels, n_joints * 3, 1)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Lift; windows of exactly one receptive field take the strided way."""
-        n_batch, n_frames = features.shape[:2]
-        x = features.reshape(n_batch, n_frames, -1)
-        x = self._strided(x) if n_frames == self.receptive_field else self._dilated(x)
-        return x.reshape(n_batch, -1, self.n_joints, 3)
+    def encode(self, features: Tensor) -> Tensor:
+        """Windows of exactly one receptive field take the strided way."""
+        x = features.flatten(2)
+        return self._strided(x) if x.shape[1] == self.receptive_field else self._dilated(x)
+
+    def decode(self, hidden: Tensor) -> Tensor:
+        """A matrix product: faster than `conv1d` for few frames."""
+        poses = torch.nn.functional.linear(hidden, self.shrink.weight[..., 0], self.shrink.bias)
+        return poses.unflatten(-1, (self.n_joints, 3))
 
     def _strided(self, x: Tensor) -> Tensor:
-        """(B, receptive_field, C) → (B, 1, 3·J): every kernel meets every frame once.
+        """(B, receptive_field, C) → (B, 1, channels): every kernel meets every frame once.
 
         A convolution whose stride is its width is a matrix product of runs of frames, which is
         several times faster than `conv1d` for the few frames of a window.
@@ -70,7 +74,7 @@ class TCN(LifterModel):
                 self._joined(x, self.layers_conv[2 * i + 1]), self.layers_bn[2 * i + 1]
             )
             x = residual + x
-        return torch.nn.functional.linear(x, self.shrink.weight[..., 0], self.shrink.bias)
+        return x
 
     @staticmethod
     def _joined(x: Tensor, conv: nn.Module) -> Tensor:
@@ -85,7 +89,7 @@ class TCN(LifterModel):
         return activated.view_as(x)
 
     def _dilated(self, x: Tensor) -> Tensor:
-        """(B, T, C) → (B, T − receptive_field + 1, 3·J), sharing the work of all windows."""
+        """(B, T, C) → (B, T − receptive_field + 1, channels), sharing the work of all windows."""
         x = x.transpose(1, 2)
         x = self._activated(self.expand_conv(x), self.expand_bn)
         dilation = self.widths[0]
@@ -98,8 +102,7 @@ class TCN(LifterModel):
             x = self._activated(self.layers_conv[2 * i + 1](x), self.layers_bn[2 * i + 1])
             x = residual + x
             dilation *= width
-        poses: Tensor = self.shrink(x)
-        return poses.transpose(1, 2)
+        return x.transpose(1, 2)
 
     def _weight(self, i: int) -> Tensor:
         conv = self.layers_conv[i]
