@@ -58,7 +58,7 @@ class TCN(LifterModel):
     def decode(self, hidden: Tensor) -> Tensor:
         """A matrix product: faster than `conv1d` for few frames."""
         poses = torch.nn.functional.linear(hidden, self.shrink.weight[..., 0], self.shrink.bias)
-        return poses.unflatten(-1, (self.n_joints, 3))
+        return poses.view(*hidden.shape[:2], self.n_joints, 3)
 
     def _strided(self, x: Tensor) -> Tensor:
         """(B, receptive_field, C) → (B, 1, channels): every kernel meets every frame once.
