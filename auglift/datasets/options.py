@@ -42,3 +42,6 @@ class DatasetOptions:
 
     fit3d_split: str = setting("published")
     """`published` (test: s10, s11), or the test subjects, such as s09,s11."""
+
+    import_fps: float | None = setting(None)
+    """Frame rate of an imported file that does not say it."""
