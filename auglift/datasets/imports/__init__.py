@@ -13,6 +13,7 @@ from pathlib import Path
 
 from auglift.datasets.imports import h3wb, mmpose, motionbert, own, pstmo, videopose3d
 from auglift.datasets.imports.flat import Format, Opened
+from auglift.datasets.imports.found import Columns
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence, SequenceId
 from auglift.errors import MissingDataError, SchemaError
@@ -49,16 +50,32 @@ def dataset_of(path: Path) -> str:
 
 def list_sequences(folder: Path, options: DatasetOptions) -> list[SequenceId]:
     """Every sequence of the file (`folder` is a file here)."""
-    return [sequence for sequence, _ in _open(folder, options).values()]
+    return [opened.id for opened in _open(folder, options).sequences.values()]
 
 
 def read_sequence(
     folder: Path, sequence: SequenceId, every: int, options: DatasetOptions
 ) -> AnnotatedSequence:
     """One sequence of the file, its pictures whose number is a multiple of `every`."""
-    _, read = _open(folder, options)[sequence.name]
-    whole = read()
+    whole = _open(folder, options).sequences[sequence.name].read()
     return whole if every == 1 else _thinned(whole, every)
+
+
+def read_detections(
+    folder: Path, sequence: SequenceId, every: int, options: DatasetOptions
+) -> Columns | None:
+    """The detections of the same rows, if the file holds any: columns from `person` on."""
+    detections = _open(folder, options).sequences[sequence.name].detections
+    if detections is None:
+        return None
+    columns = detections()
+    kept = columns["frame"] % every == 0
+    return {name: array[kept] for name, array in columns.items()}
+
+
+def n_features(folder: Path, options: DatasetOptions) -> int:
+    """Numbers per joint in the detections' column `features`; 0 if it has none."""
+    return _open(folder, options).n_features
 
 
 def _open(path: Path, options: DatasetOptions) -> Opened:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from auglift.datasets.imports.found import Columns, Detected
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence, SequenceId
 from auglift.errors import BrokenFileError, DataError
@@ -22,8 +24,24 @@ from auglift.geometry.skeleton import Skeleton
 
 FloatArray = npt.NDArray[np.float64]
 
-Opened = dict[str, tuple[SequenceId, Callable[[], AnnotatedSequence]]]
-"""By the sequences' names."""
+
+@dataclass(frozen=True)
+class OpenedSequence:
+    """One sequence of a file that is open."""
+
+    id: SequenceId
+    read: Callable[[], AnnotatedSequence]
+    detections: Callable[[], Columns] | None = None
+    """Columns of the `detections` table from `person` on, row by row those of `read`."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file's sequences, by name."""
+
+    sequences: dict[str, OpenedSequence]
+    n_features: int = 0
+    """Of the detections that it holds."""
 
 
 class Format(Protocol):
@@ -66,6 +84,32 @@ class Rows:
     """(n, J, 3) metres, camera axes."""
     visible: npt.NDArray[np.bool_]
     person: npt.NDArray[np.integer[Any]] | None = None
+
+
+def opened(
+    take: Take,
+    path: Path,
+    read: Callable[[], AnnotatedSequence],
+    found: Detected | None = None,
+    rows: npt.NDArray[np.intp] | None = None,
+    frame: npt.NDArray[np.integer[Any]] | None = None,
+    person: npt.NDArray[np.integer[Any]] | None = None,
+) -> OpenedSequence:
+    """A sequence, with the detections that the file holds for its `rows`."""
+    detections = None
+    if found is not None and rows is not None and frame is not None and person is not None:
+        detections = partial(_detections, found, rows, frame, person)
+    return OpenedSequence(sequence_id(take, path), read, detections)
+
+
+def _detections(
+    found: Detected,
+    rows: npt.NDArray[np.intp],
+    frame: npt.NDArray[np.integer[Any]],
+    person: npt.NDArray[np.integer[Any]],
+) -> Columns:
+    order = np.lexsort((frame, person))
+    return {"person": person[order], "frame": frame[order], **found.of(rows[order])}
 
 
 def sequence_id(take: Take, path: Path) -> SequenceId:

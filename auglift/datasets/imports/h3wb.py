@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from auglift.datasets.imports.flat import FloatArray, Opened, Rows, Take, annotated, sequence_id
+from auglift.datasets.imports.flat import FloatArray, Opened, Rows, Take, annotated, opened
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence
 from auglift.errors import BrokenFileError
@@ -50,7 +50,7 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
     """All frames as one sequence; split by the file's name."""
     split = "train" if "train" in path.stem else "test"
     take = Take(f"h3wb/{path.stem}", split, path.stem, "all", "h36m", path.stem, FPS)
-    return {take.name: (sequence_id(take, path), partial(_read, path, take))}
+    return Opened({take.name: opened(take, path, partial(_read, path, take))})
 
 
 def _read(path: Path, take: Take) -> AnnotatedSequence:

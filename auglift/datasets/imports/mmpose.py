@@ -17,7 +17,7 @@ A file without cameras gets the pinhole that fits its 2D and 3D best, for each s
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,10 @@ from auglift.datasets.imports.flat import (
     annotated,
     checked,
     fit_pinhole,
+    opened,
     rows_of,
-    sequence_id,
 )
+from auglift.datasets.imports.found import find_detections
 from auglift.datasets.imports.h36m_takes import picture_size, take_of
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence
@@ -82,17 +83,40 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
     part = checked(content, "part", (len(names), 17, 3), path)
     parsed = [_parse(name) for name in names.tolist()]
     labels = np.array([one[1] for one in parsed])
+    frames, people = (np.array([one[i] for one in parsed]) for i in (2, 3))
     cameras = _cameras(path)
-    opened: Opened = {}
+    found = find_detections(content, len(names), H36M_17.n_joints, path)
+    # AugLift's `_dets` files have detections in the place of the true 2D.
+    true_2d = None if path.stem.endswith("_dets") else part[..., :2]
+    sequences = {}
     for label, rows in rows_of(labels).items():
         kind = parsed[rows[0]][0] or dataset(path)
         take = _take(kind, label, path, names[rows[0]], options)
-        read = partial(_read, path, take, s[rows], part[rows],
-                       np.array([parsed[i][2] for i in rows]), kind,
-                       _camera(cameras, kind, label, path, options),
-                       np.array([parsed[i][3] for i in rows]))  # fmt: skip
-        opened[take.name] = (sequence_id(take, path), read)
-    return opened
+        one = _Picked(
+            kind=kind,
+            camera=_camera(cameras, kind, label, path, options),
+            s=s[rows],
+            part=part[rows],
+            true_2d=None if true_2d is None else true_2d[rows],
+            frame=frames[rows],
+            person=people[rows],
+        )
+        read = partial(_read, path, take, one)
+        sequences[take.name] = opened(take, path, read, found, rows, one.frame, one.person)
+    return Opened(sequences, found.n_features if found else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Picked:
+    """The rows of one sequence."""
+
+    kind: str
+    camera: Camera | None
+    s: FloatArray
+    part: FloatArray
+    true_2d: FloatArray | None
+    frame: npt.NDArray[np.integer[Any]]
+    person: npt.NDArray[np.integer[Any]]
 
 
 def _parse(imgname: str) -> tuple[str | None, str, int, int]:
@@ -138,27 +162,23 @@ def _take(kind: str, label: str, path: Path, picture: str, options: DatasetOptio
     )
 
 
-def _read(
-    path: Path,
-    take: Take,
-    s: FloatArray,
-    part: FloatArray,
-    frame: npt.NDArray[np.integer[Any]],
-    kind: str,
-    camera: Camera | None,
-    person: npt.NDArray[np.integer[Any]],
-) -> AnnotatedSequence:
-    pose_3d, keypoints, visible = s[..., :3], part[..., :2], (part[..., 2] > 0) & (s[..., 3] > 0)
-    if kind == "3dhp":
-        source = MPI3DHP_17.name
-        pose_3d = np.asarray(map_joints(pose_3d, source), np.float64)
-        keypoints = np.asarray(map_joints(keypoints, source), np.float64)
-        visible = map_confidence(visible.astype(float), source) > 0.5
+def _read(path: Path, take: Take, one: _Picked) -> AnnotatedSequence:
+    pose_3d, two_d = one.s[..., :3], one.part[..., :2]
+    visible = (one.part[..., 2] > 0) & (one.s[..., 3] > 0)
+    if one.kind == "3dhp":
+        pose_3d, two_d = _from_3dhp(pose_3d), _from_3dhp(two_d)
+        visible = map_confidence(visible.astype(float), MPI3DHP_17.name) > 0.5
+    camera = one.camera
     if camera is None:
-        known = np.where(visible[..., None], keypoints, np.nan)
-        camera = fit_pinhole(pose_3d, known, _likely_size(part, kind), path)
-    rows = Rows(frame, keypoints, pose_3d, np.asarray(visible), person)
+        known = np.where(visible[..., None], two_d, np.nan)
+        camera = fit_pinhole(pose_3d, known, _likely_size(one.part, one.kind), path)
+    keypoints = None if one.true_2d is None else two_d
+    rows = Rows(one.frame, keypoints, pose_3d, np.asarray(visible), one.person)
     return annotated(take, path, H36M_17, rows, camera)
+
+
+def _from_3dhp(points: FloatArray) -> FloatArray:
+    return np.asarray(map_joints(points, MPI3DHP_17.name), np.float64)
 
 
 def _cameras(path: Path) -> dict[Any, Any]:

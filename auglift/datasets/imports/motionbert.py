@@ -28,8 +28,8 @@ from auglift.datasets.imports.flat import (
     Take,
     annotated,
     checked,
+    opened,
     rows_of,
-    sequence_id,
 )
 from auglift.datasets.imports.h36m_takes import camera_of, take_of
 from auglift.datasets.options import DatasetOptions
@@ -55,7 +55,7 @@ def dataset(path: Path) -> str:
 def open_file(path: Path, options: DatasetOptions) -> Opened:
     """Every clip before every camera."""
     content = load_pickle(path)
-    opened: Opened = {}
+    sequences = {}
     for split in ("train", "test"):
         try:
             half = content[split]
@@ -75,8 +75,8 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
             take = _take(label, str(actions[rows[0]]), path)
             camera = camera_of(take.subject, take.camera_name, options)
             read = partial(_read, path, take, joints[rows], factor[rows], camera)
-            opened[take.name] = (sequence_id(take, path), read)
-    return opened
+            sequences[take.name] = opened(take, path, read)
+    return Opened(sequences)
 
 
 def _take(label: str, action: str, path: Path) -> Take:

@@ -14,6 +14,9 @@
     skeleton       ()  name of the joint set; default: by J
     distortion     ()  none, h36m or opencv: whose formula the coefficients belong to
 
+and, if they are there, detections for `merge` (see `found.py`): joints_2d, joint_confidence,
+depth_m, features.
+
 In Parquet the arrays are list columns, and what is one value for all rows is a column too.
 """
 
@@ -36,9 +39,10 @@ from auglift.datasets.imports.flat import (
     Take,
     annotated,
     checked,
+    opened,
     rows_of,
-    sequence_id,
 )
+from auglift.datasets.imports.found import find_detections
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence
 from auglift.errors import BrokenFileError, DataError
@@ -75,7 +79,8 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
     n, j = pose_3d.shape[:2]
     skeleton = _skeleton(content, j, path)
     texts = _texts(content, n, path)
-    opened: Opened = {}
+    found = find_detections(content, n, j, path)
+    sequences = {}
     for label, rows in rows_of(texts["sequence"]).items():
         one = {name: _single(values[rows], name, label, path) for name, values in texts.items()}
         take = Take(
@@ -87,9 +92,11 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
             source=one["source"],
             fps=_fps(content, rows, n, options, path),
         )
-        read = partial(_read, path, take, content, rows, n, skeleton)
-        opened[take.name] = (sequence_id(take, path), read)
-    return opened
+        frame = _numbers(content, "frame", rows, n, np.arange(len(rows)), path)
+        person = _numbers(content, "person", rows, n, np.zeros(len(rows), np.int64), path)
+        read = partial(_read, path, take, content, rows, frame, person, n, skeleton)
+        sequences[take.name] = opened(take, path, read, found, rows, frame, person)
+    return Opened(sequences, found.n_features if found else 0)
 
 
 def _read_parquet(path: Path) -> dict[str, Any]:
@@ -167,6 +174,8 @@ def _read(
     take: Take,
     content: dict[str, Any],
     rows: npt.NDArray[np.intp],
+    frame: npt.NDArray[np.int64],
+    person: npt.NDArray[np.int64],
     n: int,
     skeleton: Skeleton,
 ) -> AnnotatedSequence:
@@ -178,19 +187,8 @@ def _read(
     visible = np.ones((len(rows), j), bool)
     if "visible" in content:
         visible = checked(content, "visible", (n, j), path)[rows] > 0
-    return annotated(
-        take,
-        path,
-        skeleton,
-        Rows(
-            _numbers(content, "frame", rows, n, np.arange(len(rows)), path),
-            keypoints,
-            pose_3d,
-            visible,
-            _numbers(content, "person", rows, n, np.zeros(len(rows), np.int64), path),
-        ),
-        _cameras(content, rows, n, path),
-    )
+    table = Rows(frame, keypoints, pose_3d, visible, person)
+    return annotated(take, path, skeleton, table, _cameras(content, rows, n, path))
 
 
 def _numbers(

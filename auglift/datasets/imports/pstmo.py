@@ -25,7 +25,7 @@ from auglift.datasets.imports.flat import (
     annotated,
     checked,
     fit_pinhole,
-    sequence_id,
+    opened,
 )
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence
@@ -53,11 +53,11 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
     content = load_npz(path)["data"]
     if not isinstance(content, dict):
         raise BrokenFileError("'data' is not a dictionary of sequences", where=path)
-    opened: Opened = {}
+    sequences = {}
     for key, value in content.items():
         for take, arrays in _takes(str(key), value, path):
-            opened[take.name] = (sequence_id(take, path), partial(_read, path, take, arrays))
-    return opened
+            sequences[take.name] = opened(take, path, partial(_read, path, take, arrays))
+    return Opened(sequences)
 
 
 def _takes(key: str, value: Any, path: Path) -> list[tuple[Take, dict[str, Any]]]:

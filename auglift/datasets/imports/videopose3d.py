@@ -16,7 +16,7 @@ import numpy as np
 
 from auglift.datasets.h36m_cameras import CAMERA_NAMES
 from auglift.datasets.imports.archive import npz_keys
-from auglift.datasets.imports.flat import FloatArray, Opened, Rows, Take, annotated, sequence_id
+from auglift.datasets.imports.flat import FloatArray, Opened, Rows, Take, annotated, opened
 from auglift.datasets.imports.h36m_takes import camera_of, take_of
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence
@@ -41,7 +41,7 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
     """Every action of every subject, before each of the four cameras."""
     positions = _dictionary(path, "positions_3d")
     keypoints = _keypoints(path)
-    opened: Opened = {}
+    sequences = {}
     for subject, actions in positions.items():
         for action, world in actions.items():
             for i_camera, name in enumerate(CAMERA_NAMES):
@@ -52,8 +52,8 @@ def open_file(path: Path, options: DatasetOptions) -> Opened:
                     _read, path, take, world, None if two_d is None else two_d[i_camera],
                     camera_of(subject, name, options),
                 )  # fmt: skip
-                opened[take.name] = (sequence_id(take, path), read)
-    return opened
+                sequences[take.name] = opened(take, path, read)
+    return Opened(sequences)
 
 
 def _read(
