@@ -1,0 +1,112 @@
+"""Annotations in the form that MMPose's tools read: `<dataset>_<split>.npz` and `cameras.pkl`.
+
+In: columns of an annotations table of Human3.6M's 17 joints. Out, per row: imgname, center (2,),
+scale, part (17, 3) pixels and 1, S (17, 4) metres in camera axes and 1. `center` and `scale` are
+those of the tight box around the 2D joints: its middle, and 1.2 · its longer side / 200. A joint
+that is not vouched for has zeros, its last number included. 3DHP's joints are in 3DHP's order.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from auglift.errors import DataError
+from auglift.geometry.joint_maps import map_joints
+from auglift.geometry.skeleton import MPI3DHP_17
+from auglift.storage.atomic import write_bytes
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+_PIXELS_PER_SCALE = 200.0  # of a person box, from which the scale is counted
+_PADDING = 1.2
+
+
+def write_mmpose(folder: Path, dataset: str, split: str, columns: Columns) -> Path:
+    """Write one split and the cameras in it; the npz's place comes back."""
+    if columns["pose_3d"].shape[1:] != (17, 3):
+        raise DataError(f"MMPose's form is for 17 joints, not {columns['pose_3d'].shape[1]}")
+    sequences = np.asarray(columns["sequence"]).astype(str)
+    path = folder / f"{dataset}_{split}.npz"
+    poses = _poses(columns)
+    if dataset == "3dhp":
+        poses |= {name: _to_3dhp(poses[name]) for name in ("part", "S")}
+    content = {
+        "imgname": np.array(
+            [picture_name(s, f) for s, f in zip(sequences, columns["frame"], strict=True)]
+        ),
+        **poses,
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **content)
+    write_bytes(path, buffer.getvalue())
+    write_bytes(folder / f"cameras_{split}.pkl", pickle.dumps(_cameras(sequences, columns)))
+    return path
+
+
+def picture_name(sequence: str, frame: int) -> str:
+    """MMPose's name of a picture: `S9/S9_Photo_1.54138969/S9_Photo_1.54138969_000001.jpg`."""
+    dataset, *parts = sequence.split("/")
+    if dataset == "h36m" and len(parts) == 3:
+        subject, take, camera = parts
+        base = f"{subject}_{take.replace(' ', '_')}.{camera}"
+        return f"{subject}/{base}/{base}_{frame + 1:06d}.jpg"
+    if dataset == "3dhp" and len(parts) == 3:
+        return "{}_{}_Cam{}_".format(*parts) + f"{frame + 1:06d}.jpg"
+    if dataset == "3dhp" and len(parts) == 1:
+        return f"{parts[0]}_{frame + 1:06d}.jpg"
+    return f"{'/'.join(parts)}/{frame:06d}.jpg"
+
+
+def _poses(columns: Columns) -> dict[str, npt.NDArray[Any]]:
+    visible = columns["visible"]
+    known = visible[..., None]
+    keypoints = np.where(known, columns["keypoints_2d"], np.nan).astype(np.float64)
+    if not visible.any(axis=-1).all():
+        raise DataError("a row without a single joint has no box", hint="leave it out")
+    low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
+    ones = visible[..., None].astype(np.float64)
+    pose_3d = np.where(known, columns["pose_3d"], 0.0)
+    return {
+        "center": (low + high) / 2,
+        "scale": _PADDING * (high - low).max(axis=-1) / _PIXELS_PER_SCALE,
+        "part": np.concatenate([np.nan_to_num(keypoints), ones], axis=-1),
+        "S": np.concatenate([pose_3d, ones], axis=-1),
+    }
+
+
+def _to_3dhp(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The way from 3DHP's 17 joints to Human3.6M's is a change of order: back again."""
+    order = map_joints(np.eye(17), MPI3DHP_17.name).T
+    return np.asarray(order @ points)
+
+
+def _cameras(sequences: npt.NDArray[np.str_], columns: Columns) -> dict[Any, dict[str, Any]]:
+    """By (subject, camera) for Human3.6M, where R turns the camera into the world and T is the
+    camera's place; else by sequence, with R and T of world → camera, as for 3DHP.
+    """
+    names, first = np.unique(sequences, return_index=True)
+    cameras: dict[Any, dict[str, Any]] = {}
+    for sequence, i in zip(names.tolist(), first, strict=True):
+        dataset, *parts = sequence.split("/")
+        rotation, shift = columns["rotation"][i], columns["translation"][i].reshape(3, 1)
+        key: Any = "/".join(parts)
+        if dataset == "3dhp" and len(parts) == 3:
+            key = "{}_{}_Cam{}".format(*parts)
+        if dataset == "h36m" and len(parts) == 3:
+            key = (parts[0], parts[2])
+            rotation, shift = rotation.T, -rotation.T @ shift
+        fx, fy, cx, cy, k1, k2, k3, p1, p2 = columns["intrinsics"][i]
+        w, h = (int(size) for size in columns["image_wh"][i])
+        about = {"R": rotation, "T": shift, "f": [[fx], [fy]], "c": [[cx], [cy]],
+                 "k": [[k1], [k2], [k3]], "p": [[p1], [p2]]}  # fmt: skip
+        arrays = {name: np.asarray(value, np.float64) for name, value in about.items()}
+        cameras[key] = {**arrays, "w": w, "h": h, "name": str(columns["camera_name"][i]),
+                        "id": str(columns["camera_name"][i])}  # fmt: skip
+    return cameras
