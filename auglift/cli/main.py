@@ -14,6 +14,7 @@ from auglift.cli.evaluate import evaluate
 from auglift.cli.film import film
 from auglift.cli.infer import infer
 from auglift.cli.merge import merge
+from auglift.cli.models import models
 from auglift.cli.options import with_session
 from auglift.cli.preprocess import preprocess
 from auglift.cli.simulate import simulate
@@ -66,6 +67,7 @@ TOOL_COMMANDS: dict[str, Command] = {
     "film": film,
     "simulate": simulate,
     "view": view,
+    "models": models,
     "doctor": doctor,
 }
 

@@ -23,7 +23,7 @@ from auglift.storage.atomic import write_text
 from auglift.storage.cards import UNKNOWN, Card, get_card, load_cards
 from auglift.storage.fetch import fetch, file_sha256
 
-__all__ = ["Card", "cache_folder", "get_card", "load_cards", "model_path"]
+__all__ = ["Card", "cache_folder", "find_file", "get_card", "load_cards", "model_path"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,13 @@ def model_path(
             _verify(path, model.sha256, model.id)
             return path
     return _cached(model, _offline_is_set() if offline is None else offline)
+
+
+def find_file(card: Card, model_dir: Path | None = None) -> Path | None:
+    """Where the card's file lies on this machine, unverified; None if it has to be fetched."""
+    folders = [*_model_folders(model_dir), cache_folder() / "models"]
+    paths = (folder / card.file for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def cache_folder() -> Path:
