@@ -21,12 +21,14 @@ from torch import nn
 from auglift.errors import AugliftError, BrokenFileError, MissingDataError, SchemaError
 from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
-from auglift.lifting.spec import FeatureConfig, LifterSpec
+from auglift.lifting.spec import LifterSpec, spec_of_plain
 from auglift.storage.atomic import replacing, write_bytes
 from auglift.storage.workspace import Workspace
 
 FORMAT = "auglift-lifter"
-VERSION = 1
+VERSION = 2
+# Version 1 knew neither targets nor ways to place keypoints; their defaults are what it did.
+READABLE_VERSIONS = ("1", "2")
 
 logger = logging.getLogger(__name__)
 
@@ -106,19 +108,22 @@ def _parse_spec(metadata: dict[str, str], path: Path) -> LifterSpec:
             where=path,
             hint="auglift convert imports checkpoints of other tools",
         )
-    if metadata["version"] != str(VERSION):
+    version = metadata.get("version", "none")
+    if version not in READABLE_VERSIONS:
         raise SchemaError(
-            f"a lifter file of version {metadata['version']}; this auglift reads {VERSION}",
+            f"a lifter file of version {version}; this auglift reads "
+            f"{' and '.join(READABLE_VERSIONS)}",
             where=path,
             hint="use the auglift version that wrote it, or train again",
         )
     try:
-        fields = json.loads(metadata["spec"])
-        fields["features"] = FeatureConfig(**fields["features"])
-        # JSON has lists where constructors take tuples.
-        fields["model"] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in fields["model"].items()
-        }
-        return LifterSpec(**fields)
+        spec = spec_of_plain(json.loads(metadata["spec"]))
     except (KeyError, TypeError, ValueError, AugliftError) as error:
         raise SchemaError(f"its spec cannot be read: {error}", where=path) from error
+    if version == "1" and spec.features.variant == "stats":
+        raise SchemaError(
+            "a lifter file of version 1, whose variant `stats` had fewer channels",
+            where=path,
+            hint="train it again",
+        )
+    return spec
