@@ -22,10 +22,11 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every token asks every other."""
-        # (..., N, 3·width) → 3 of (..., heads, N, width / heads)
-        parts = self.qkv(x).unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-3, -2)
-        attended = scaled_dot_product_attention(*parts)
-        joined: Tensor = self.proj(attended.transpose(-3, -2).flatten(-2))
+        # PyTorch's fast kernels want exactly one axis of samples:
+        # (..., N, 3·width) → 3 of (samples, heads, N, width / heads)
+        mixed = self.qkv(x).reshape(-1, x.shape[-2], 3, self.heads, x.shape[-1] // self.heads)
+        attended = scaled_dot_product_attention(*mixed.permute(2, 0, 3, 1, 4))
+        joined: Tensor = self.proj(attended.transpose(1, 2).reshape(x.shape))
         return joined
 
 
