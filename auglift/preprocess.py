@@ -1,42 +1,37 @@
 """Stage 1, `auglift preprocess`: raw dataset → annotations.
 
 In: a dataset's folder as it was downloaded. Out: one `annotations` table per split, sorted, with
-2D, 3D in camera axes, cameras and sources; and how well 3D and 2D agree.
+2D, 3D in camera axes, cameras and sources; and how well 3D and 2D agree. `check` only looks.
 
-A table exists whole or not at all; running again writes those that are missing.
+A table exists whole or not at all. Until its last sequence is read, those that are lie beside it
+(`datasets/annotation_parts.py`); running again reads the others (`datasets/reading.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
-from auglift.config import StageConfig, config_hash, setting
+from auglift.config import StageConfig, config_hash, section, setting
+from auglift.datasets.options import DatasetOptions
+from auglift.datasets.readers import get_reader
 from auglift.errors import (
     BrokenFileError,
     ConfigError,
     DataError,
     MissingDataError,
+    PartlyDoneError,
     UsageError,
-    unknown_name,
 )
 from auglift.executors import Advance, Progress, fault_point, silent
 from auglift.storage.workspace import RAW_FOLDERS, Workspace
 
 if TYPE_CHECKING:
-    from auglift.datasets.sequence import AnnotatedSequence, DatasetReader, SequenceId
-    from auglift.storage.table_metadata import TableMetadata
-
-# Dataset → the module of `auglift.datasets` that reads it.
-READERS = {"virtual": "virtual"}
-
-# Above this median distance of the projected 3D from the 2D, a sequence is named.
-SUSPICIOUS_PX = 5.0
+    from auglift.datasets.sequence import CheckLine, SequenceId
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +49,20 @@ class PreprocessConfig(StageConfig):
     every: int = setting(1)
     """Keep every k-th frame."""
 
+    options: DatasetOptions = section(DatasetOptions)
+    """Choices of the readers."""
+
+    workers: int | None = setting(None, affects_result=False)
+    """Processes on this machine; default: one for each core, as far as there is work for them."""
+
+    allow_incomplete: bool = setting(False, affects_result=False)
+    """Write a table although some of its sequences cannot be read."""
+
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ConfigError(f"every must be at least 1, not {self.every}")
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"workers must be at least 1, not {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class SplitSummary:
     reprojection_median_px: float | None = None
     """Of the projected 3D joints from the 2D ones."""
     reprojection_p99_px: float | None = None
+    left_out: tuple[str, ...] = ()
+    """Sequences that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,19 @@ class PreprocessResult:
     def done_before(self) -> bool:
         """Whether there was nothing to do."""
         return all(split.status == "there" for split in self.splits)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a look at the raw data has found."""
+
+    dataset: str
+    folder: Path
+    lines: tuple[CheckLine, ...]
+
+    def count(self, status: str) -> int:
+        """How many lines are `ok`, `missing`, `wrong` or a `note`."""
+        return sum(line.status == status for line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -107,14 +128,14 @@ class _Split:
 def preprocess(config: PreprocessConfig, progress: Progress = silent) -> PreprocessResult:
     """Read a raw dataset and write its annotations."""
     workspace = Workspace(config.root)
-    dataset = config.dataset or _only_raw_dataset(workspace)
+    dataset, folder = _raw_data(config, workspace)
     config = replace(config, dataset=dataset)  # named or chosen, it is the same
-    reader = get_reader(dataset)
-    folder = config.data or workspace.raw_folder(dataset)
-    splits = _list_splits(reader.list_sequences(folder), folder, workspace, dataset)
+    sequences = get_reader(dataset).list_sequences(folder, config.options)
+    splits = _list_splits(sequences, folder, workspace, dataset)
     _refuse_other_splits(splits, workspace.annotations_folder(dataset))
     n_sequences = sum(len(split.sequences) for split in splits)
-    summaries = []
+    summaries: list[SplitSummary] = []
+    failed: dict[str, list[DataError]] = {}
     with progress(f"preprocess {dataset}", n_sequences, "sequences") as advance:
         for split in splits:
             summary = None if config.overwrite else _done_before(split, config)
@@ -123,17 +144,38 @@ def preprocess(config: PreprocessConfig, progress: Progress = silent) -> Preproc
             elif config.dry_run:
                 summary = SplitSummary(split.name, split.path, "planned", len(split.sequences))
             else:
-                summary = _write_split(split, splits, reader, folder, config, advance)
-            summaries.append(summary)
+                summary = _make_split(split, splits, folder, config, failed, advance)
+            summaries += [summary] if summary else []
+    if failed:
+        raise _partly_done(failed, config.overwrite)
     return PreprocessResult(dataset, folder, tuple(summaries))
 
 
-def get_reader(dataset: str) -> DatasetReader:
-    """The module that reads a dataset."""
-    if dataset not in READERS:
-        raise unknown_name("dataset", dataset, READERS)
-    module = importlib.import_module(f"auglift.datasets.{READERS[dataset]}")
-    return cast("DatasetReader", module)
+def check(config: PreprocessConfig) -> CheckResult:
+    """Look at a raw dataset and say what is there; write nothing."""
+    from auglift.datasets.checking import check_reader
+
+    dataset, folder = _raw_data(config, Workspace(config.root))
+    reader = get_reader(dataset)
+    if not folder.is_dir():
+        raise MissingDataError(
+            f"no folder of raw data of {dataset}",
+            where=folder,
+            hint="--data FOLDER says where the raw data lie",
+        )
+    own_check = getattr(reader, "check", None)
+    lines = (
+        own_check(folder, config.options)
+        if own_check is not None
+        else check_reader(reader, folder, config.options)
+    )
+    return CheckResult(dataset, folder, tuple(lines))
+
+
+def _raw_data(config: PreprocessConfig, workspace: Workspace) -> tuple[str, Path]:
+    """Which dataset, and where its raw data lie."""
+    dataset = config.dataset or _only_raw_dataset(workspace)
+    return dataset, config.data or workspace.raw_folder(dataset)
 
 
 def _only_raw_dataset(workspace: Workspace) -> str:
@@ -165,8 +207,16 @@ def _list_splits(
             where=folder,
             hint="--data FOLDER says where the raw data lie",
         )
+    sequences = sorted(sequences, key=lambda s: s.name)
+    for one, next_one in pairwise(sequences):
+        if one.name == next_one.name:
+            raise DataError(
+                f"two places claim the sequence {one.name}",
+                where=f"{one.folder} and {next_one.folder}",
+                hint="keep one of them",
+            )
     by_split: dict[str, list[SequenceId]] = {}
-    for sequence in sorted(sequences, key=lambda s: s.name):
+    for sequence in sequences:
         by_split.setdefault(sequence.split, []).append(sequence)
     return [
         _Split(name, number, workspace.annotations(dataset, name), by_split[name])
@@ -211,83 +261,56 @@ def _done_before(split: _Split, config: PreprocessConfig) -> SplitSummary | None
             where=split.path,
             hint="--overwrite makes them again, or choose another --root",
         )
+    if found.extra.get("left_out"):
+        return None  # they may have been mended
     return SplitSummary(split.name, split.path, "there", **found.extra["summary"])
 
 
-def _write_split(
+def _make_split(
     split: _Split,
     splits: list[_Split],
-    reader: DatasetReader,
     folder: Path,
     config: PreprocessConfig,
+    failed: dict[str, list[DataError]],
     advance: Advance,
-) -> SplitSummary:
-    from auglift.storage.table_writer import TableWriter
+) -> SplitSummary | None:
+    """Read what is missing of one table and write it; what cannot be read goes to `failed`."""
+    from auglift.datasets.reading import ReadingJob, read_missing
 
-    # The metadata, written first, holds every sequence's frame rate: so all are read before.
-    held = list(_read_sequences(split, reader, folder, config.every, advance))
-    if not held:
-        raise DataError(f"the sequences of '{split.name}' hold no frames", where=folder)
-    summary: dict[str, Any] = {
-        "sequences": len(held),
-        "rows": sum(map(len, held)),
-        **_reprojection(held),
-    }
+    job = ReadingJob(config, str(config.dataset), folder, split.path, config.every, config.options)
+    if config.overwrite:
+        job.parts.remove()
+        split.path.unlink(missing_ok=True)
+    readings = {r.name: r for r in read_missing(job, split.sequences, config.workers, advance)}
+    errors = {name: reading.error for name, reading in readings.items() if reading.error}
+    if errors and not config.allow_incomplete:
+        failed[split.name] = list(errors.values())
+        return None
     extra = {
         "splits": [one.name for one in splits],
         "listing_hash": split.listing_hash,
-        "summary": summary,
+        "left_out": sorted(errors),
     }
+    names = [s.name for s in split.sequences if s.name not in readings or readings[s.name].n_rows]
+    if not names:
+        raise DataError(f"the sequences of '{split.name}' hold no frames", where=folder)
     fault_point("before_table", split.number)
-    with TableWriter(split.path, _metadata(held, config, extra)) as writer:
-        for sequence in held:
-            writer.append(sequence.columns())
-    return SplitSummary(split.name, split.path, "written", **summary)
-
-
-def _read_sequences(
-    split: _Split, reader: DatasetReader, folder: Path, every: int, advance: Advance
-) -> Iterator[AnnotatedSequence]:
-    for listed in split.sequences:
-        sequence = reader.read_sequence(folder, listed, every)
-        advance(note=listed.name)
-        if len(sequence):
-            yield sequence
-        else:
-            logger.warning("%s holds no frames and is left out", listed.name)
-
-
-def _metadata(
-    held: list[AnnotatedSequence], config: PreprocessConfig, extra: dict[str, Any]
-) -> TableMetadata:
-    from auglift.storage.provenance import lasting_settings
-    from auglift.storage.table_metadata import TableMetadata
-
-    return TableMetadata(
-        kind="annotations",
-        skeleton=held[0].skeleton.name,
-        fps={sequence.id.name: float(sequence.fps) for sequence in held},
-        dataset=str(config.dataset),
-        distortion=held[0].cameras[0].distortion,
-        config=lasting_settings(config),
-        config_hash=config_hash(config),
-        extra=extra,
+    summary = job.parts.join(names, extra)
+    if not errors:
+        job.parts.remove()
+    return SplitSummary(
+        split.name, split.path, "written", left_out=tuple(sorted(errors)), **summary
     )
 
 
-def _reprojection(held: list[AnnotatedSequence]) -> dict[str, float | None]:
-    """How far projected 3D joints lie from the 2D ones; says where that is too far."""
-    import numpy as np
-
-    errors_px = [sequence.reprojection_px() for sequence in held]
-    for sequence, error_px in zip(held, errors_px, strict=True):
-        if len(error_px) and np.median(error_px) > SUSPICIOUS_PX:
-            logger.warning(
-                "%s: projected 3D lies %.1f px from the 2D (median): camera or axes are wrong",
-                *(sequence.id.name, np.median(error_px)),
-            )
-    together = np.concatenate(errors_px)
-    names = {"reprojection_median_px": 50, "reprojection_p99_px": 99}
-    if not len(together):
-        return dict.fromkeys(names)
-    return {name: float(np.percentile(together, q)) for name, q in names.items()}
+def _partly_done(failed: dict[str, list[DataError]], overwrite: bool) -> PartlyDoneError:
+    errors = [error for some in failed.values() for error in some]
+    again = "the same command without --overwrite" if overwrite else "the same command again"
+    many = "one sequence" if len(errors) == 1 else f"{len(errors)} sequences"
+    return PartlyDoneError(
+        f"{many} cannot be read, so that no annotations of {' and '.join(failed)} are written: "
+        f"{errors[0].what}",
+        where=errors[0].where,
+        hint=f"{errors[0].hint or 'mend the file'}; then run {again}: only what is missing is "
+        "read. --allow-incomplete writes what can be read",
+    )

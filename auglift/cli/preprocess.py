@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from auglift.cli.options import DATA, Dataset
+from auglift.cli.options import DATA, RUN, Dataset
 from auglift.cli.session import Session
 from auglift.cli.tables import STATUS, number, results_table
+from auglift.errors import DataError
 from auglift.preprocess import PreprocessConfig, PreprocessResult
 from auglift.storage.workspace import Workspace
+
+_FINDINGS = {
+    "ok": "[green]ok[/green]",
+    "missing": "[yellow]missing[/yellow]",
+    "wrong": "[red]wrong[/red]",
+    "note": "note",
+}
 
 
 def preprocess(
@@ -31,6 +40,36 @@ def preprocess(
         int | None,
         typer.Option("--every", help="Keep every k-th frame (default 1).", rich_help_panel=DATA),
     ] = None,
+    fit3d_split: Annotated[
+        str | None,
+        typer.Option(
+            "--fit3d-split",
+            help="`published` (test: s10, s11), or the test subjects: s09,s11.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Only look: what is there, what is missing, what looks wrong.",
+            rich_help_panel=DATA,
+        ),
+    ] = False,
+    allow_incomplete: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-incomplete",
+            help="Write a table although some of its sequences cannot be read.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", help="Processes; default: one for each core.", rich_help_panel=RUN
+        ),
+    ] = None,
 ) -> None:
     """Read a dataset as it was downloaded and write its annotations: 2D, 3D, cameras.
 
@@ -38,20 +77,51 @@ def preprocess(
     [bold]auglift preprocess --dataset h36m[/bold]                   raw data in h36m_data/
     [bold]auglift preprocess --dataset 3dpw --data /mnt/3dpw[/bold]  raw data elsewhere
     [bold]auglift preprocess --dataset h36m --every 5[/bold]         a fifth of the frames
-    [bold]auglift preprocess --dry-run[/bold]                        only say what would be done
+    [bold]auglift preprocess --dataset h36m --check[/bold]           is the download whole?
+    [bold]auglift preprocess --dry-run[/bold]                        say what would be done
 
-    One table per split; those that are there with the same settings are kept.
+    One table per split; those that are there with the same settings are kept. A file that cannot
+    be read stops its own table only, and after it is mended nothing else is read again. Choices of
+    the readers: --set options.h36m_s9_shift=true; --show-config lists them.
     """
     from auglift.preprocess import preprocess as run
 
-    config = session.load(PreprocessConfig, dataset=dataset, data=data, every=every)
+    config = session.load(
+        PreprocessConfig,
+        dataset=dataset,
+        data=data,
+        every=every,
+        allow_incomplete=allow_incomplete,
+        workers=workers,
+        **{"options.fit3d_split": fit3d_split},
+    )
+    if check:
+        _check(session, config)
+        return
     result = run(config, session.progress)
     session.show(asdict(result), _table(result))
+    for split in result.splits:
+        if split.left_out:
+            session.say(f"{split.split}: {len(split.left_out)} sequences could not be read")
     session.say(f"{result.folder} → {result.splits[0].path.parent}")
     if config.dry_run:
         session.say("dry run: nothing is written")
     else:
         session.next(Workspace(config.root).next_step("detections", result.dataset))
+
+
+def _check(session: Session, config: PreprocessConfig) -> None:
+    from auglift.preprocess import check
+
+    result = check(config)
+    table = results_table("", "what", "where")
+    for line in result.lines:
+        table.add_row(_FINDINGS[line.status], escape(line.what), escape(line.where))
+    session.show(asdict(result), table)
+    counts = {status: result.count(status) for status in ("wrong", "missing")}
+    session.say(f"{counts['wrong']} wrong, {counts['missing']} missing; nothing is written")
+    if counts["wrong"]:
+        raise typer.Exit(DataError.exit_code)
 
 
 def _table(result: PreprocessResult) -> Table:

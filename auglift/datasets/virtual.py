@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence, SequenceId
 from auglift.errors import BrokenFileError, MissingDataError, SchemaError
 from auglift.geometry.camera import Camera
@@ -48,7 +49,7 @@ class _Take:
     """Picture size (width, height) by camera."""
 
 
-def list_sequences(folder: Path) -> list[SequenceId]:
+def list_sequences(folder: Path, options: DatasetOptions) -> list[SequenceId]:
     """Every camera of every finished take."""
     _check_dataset(folder)
     return [
@@ -64,7 +65,9 @@ def list_sequences(folder: Path) -> list[SequenceId]:
     ]
 
 
-def read_sequence(folder: Path, sequence: SequenceId, every: int) -> AnnotatedSequence:
+def read_sequence(
+    folder: Path, sequence: SequenceId, every: int, options: DatasetOptions
+) -> AnnotatedSequence:
     """One camera of one take: a row for each person in every `every`-th frame."""
     take = _read_take(sequence.folder / "take.json")
     truth = _read_truth(sequence.folder / "truth.npz", take, sequence.camera_name)

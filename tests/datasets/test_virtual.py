@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from auglift.datasets import virtual
+from auglift.datasets.options import DatasetOptions
 from auglift.datasets.virtual import list_sequences, read_sequence
 from auglift.errors import BrokenFileError, MissingDataError, SchemaError
 from auglift.geometry.camera import Camera
@@ -22,6 +23,7 @@ from auglift.studio.capture import CapturePlan, capture_take, plan_takes, stage_
 from auglift.studio.renderer import render
 
 RATE_HZ = 30.0
+OPTIONS = DatasetOptions()
 
 
 def film(folder, scene, people, n_frames):
@@ -61,7 +63,10 @@ def mine(tmp_path):
 
 
 def read_all(folder, every=1):
-    return [read_sequence(folder, sequence, every) for sequence in list_sequences(folder)]
+    return [
+        read_sequence(folder, sequence, every, OPTIONS)
+        for sequence in list_sequences(folder, OPTIONS)
+    ]
 
 
 def truth_of(plan, sequence):
@@ -76,7 +81,7 @@ def test_both_rooms_speak_of_one_format():
 
 
 def test_one_sequence_for_every_camera_of_every_take(lab):
-    sequences = list_sequences(lab[0])
+    sequences = list_sequences(lab[0], OPTIONS)
     assert {s.name: s.split for s in sequences} == {
         f"virtual/{subject}/walk_0/{camera}": split
         for subject, split in (("S1", "train"), ("S2", "test"))
@@ -201,20 +206,20 @@ def test_joints_outside_the_picture_are_not_vouched_for(mine):
 
 def test_no_dataset_there(tmp_path):
     with pytest.raises(MissingDataError, match="auglift film"):
-        list_sequences(tmp_path)
+        list_sequences(tmp_path, OPTIONS)
 
 
 def test_a_dataset_of_another_version(mine):
     path = mine / "dataset.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
     with pytest.raises(SchemaError, match="version 99") as caught:
-        list_sequences(mine)
+        list_sequences(mine, OPTIONS)
     assert caught.value.where == str(path)
 
 
 def test_an_unfinished_take_is_not_listed(mine):
     (mine / "S1/walk_0/take.json").unlink()
-    assert [s.name for s in list_sequences(mine)] == ["virtual/S2/walk_0/phone"]
+    assert [s.name for s in list_sequences(mine, OPTIONS)] == ["virtual/S2/walk_0/phone"]
 
 
 @pytest.mark.parametrize(
@@ -226,14 +231,14 @@ def test_a_broken_description_of_a_take_names_the_file(mine, text):
     path = mine / "S1/walk_0/take.json"
     path.write_text(text, encoding="latin1")
     with pytest.raises(BrokenFileError) as caught:
-        list_sequences(mine)
+        list_sequences(mine, OPTIONS)
     assert caught.value.where == str(path)
 
 
 def test_a_broken_dataset_file_names_the_file(mine):
     (mine / "dataset.json").write_text("{")
     with pytest.raises(BrokenFileError) as caught:
-        list_sequences(mine)
+        list_sequences(mine, OPTIONS)
     assert caught.value.where == str(mine / "dataset.json")
 
 
@@ -243,7 +248,7 @@ def test_a_take_without_a_joint_names_it(mine):
     about["joints"].remove("left_knee")
     path.write_text(json.dumps(about))
     with pytest.raises(BrokenFileError, match="a take without left_knee"):
-        list_sequences(mine)
+        list_sequences(mine, OPTIONS)
 
 
 def break_truth(path: Path, how: str) -> None:
@@ -272,18 +277,18 @@ def break_truth(path: Path, how: str) -> None:
     "how", ["missing", "empty", "cut", "flipped", "no camera", "too short", "not a number"]
 )
 def test_a_broken_truth_names_the_file(mine, how):
-    sequence = list_sequences(mine)[0]
+    sequence = list_sequences(mine, OPTIONS)[0]
     path = mine / "S1/walk_0/truth.npz"
     break_truth(path, how)
     with pytest.raises(BrokenFileError, match="film it again") as caught:
-        read_sequence(mine, sequence, 1)
+        read_sequence(mine, sequence, 1, OPTIONS)
     assert caught.value.where == str(path)
 
 
 def test_a_missing_video_is_named(mine):
-    sequence = list_sequences(mine)[0]
+    sequence = list_sequences(mine, OPTIONS)[0]
     path = mine / "S1/walk_0/phone.mkv"
     path.unlink()
     with pytest.raises(MissingDataError, match="film it again") as caught:
-        read_sequence(mine, sequence, 1)
+        read_sequence(mine, sequence, 1, OPTIONS)
     assert caught.value.where == str(path)

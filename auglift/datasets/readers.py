@@ -1,0 +1,28 @@
+"""Which module of this room reads which dataset. Light: the command line reads it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, cast
+
+from auglift.errors import unknown_name
+
+if TYPE_CHECKING:
+    from auglift.datasets.sequence import DatasetReader
+
+# Dataset → module of `auglift.datasets`.
+READERS = {
+    "h36m": "h36m",
+    "3dpw": "pw3d",
+    "3dhp": "mpi3dhp",
+    "fit3d": "fit3d",
+    "virtual": "virtual",
+}
+
+
+def get_reader(dataset: str) -> DatasetReader:
+    """The module that reads a dataset."""
+    if dataset not in READERS:
+        raise unknown_name("dataset", dataset, READERS)
+    module = importlib.import_module(f"auglift.datasets.{READERS[dataset]}")
+    return cast("DatasetReader", module)
