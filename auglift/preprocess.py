@@ -1,7 +1,8 @@
 """Stage 1, `auglift preprocess`: raw dataset → annotations.
 
-In: a dataset's folder as it was downloaded. Out: one `annotations` table per split, sorted, with
-2D, 3D in camera axes, cameras and sources; and how well 3D and 2D agree. `check` only looks.
+In: a dataset's folder as it was downloaded, or files that other tools have made of it. Out: one
+`annotations` table per split, sorted, with 2D, 3D in camera axes, cameras and sources; and how well
+3D and 2D agree. `check` only looks.
 
 A table exists whole or not at all. Until its last sequence is read, those that are lie beside it
 (`datasets/annotation_parts.py`); running again reads the others (`datasets/reading.py`).
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auglift.config import StageConfig, config_hash, section, setting
 from auglift.datasets.options import DatasetOptions
-from auglift.datasets.readers import get_reader
+from auglift.datasets.readers import IMPORTS, get_reader
 from auglift.errors import (
     BrokenFileError,
     ConfigError,
@@ -28,9 +29,10 @@ from auglift.errors import (
     UsageError,
 )
 from auglift.executors import Advance, Progress, fault_point, silent
-from auglift.storage.workspace import RAW_FOLDERS, Workspace
+from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from auglift.datasets.raw import Raw
     from auglift.datasets.sequence import CheckLine, SequenceId
 
 logger = logging.getLogger(__name__)
@@ -46,8 +48,17 @@ class PreprocessConfig(StageConfig):
     data: Path | None = setting(None, affects_result=False)
     """Its folder, where it is not at its default place below `root`."""
 
+    files: tuple[Path, ...] = setting(())
+    """Annotations that other tools have written, to be read instead of raw data."""
+
     every: int = setting(1)
     """Keep every k-th frame."""
+
+    unpack: bool = setting(False, affects_result=False)
+    """First unpack the archives in the folder, each beside itself."""
+
+    format: Literal["parquet", "mmpose"] = setting("parquet", affects_result=False)
+    """`mmpose` writes MMPose's npz and cameras.pkl besides."""
 
     options: DatasetOptions = section(DatasetOptions)
     """Choices of the readers."""
@@ -79,6 +90,8 @@ class SplitSummary:
     reprojection_p99_px: float | None = None
     left_out: tuple[str, ...] = ()
     """Sequences that cannot be read."""
+    detections: int | None = None
+    """Rows of detections that the files held besides; None: they held none."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +140,26 @@ class _Split:
 
 def preprocess(config: PreprocessConfig, progress: Progress = silent) -> PreprocessResult:
     """Read a raw dataset and write its annotations."""
+    from auglift.datasets.raw import find_raw
+
     workspace = Workspace(config.root)
-    dataset, folder = _raw_data(config, workspace)
-    config = replace(config, dataset=dataset)  # named or chosen, it is the same
-    sequences = get_reader(dataset).list_sequences(folder, config.options)
-    splits = _list_splits(sequences, folder, workspace, dataset)
-    _refuse_other_splits(splits, workspace.annotations_folder(dataset))
-    n_sequences = sum(len(split.sequences) for split in splits)
+    raw = find_raw(
+        workspace,
+        config.dataset,
+        config.data,
+        config.files,
+        config.options,
+        progress,
+        unpack=config.unpack,
+        dry_run=config.dry_run,
+    )
+    config = replace(config, dataset=raw.dataset)  # named or chosen, it is the same
+    splits = _list_splits(raw.sequences, raw.folder, workspace, raw.dataset)
+    if raw.reader != IMPORTS:  # whose train and test may be files of their own
+        _refuse_other_splits(splits, workspace.annotations_folder(raw.dataset))
     summaries: list[SplitSummary] = []
     failed: dict[str, list[DataError]] = {}
-    with progress(f"preprocess {dataset}", n_sequences, "sequences") as advance:
+    with progress(f"preprocess {raw.dataset}", len(raw.sequences), "sequences") as advance:
         for split in splits:
             summary = None if config.overwrite else _done_before(split, config)
             if summary is not None:
@@ -144,18 +167,19 @@ def preprocess(config: PreprocessConfig, progress: Progress = silent) -> Preproc
             elif config.dry_run:
                 summary = SplitSummary(split.name, split.path, "planned", len(split.sequences))
             else:
-                summary = _make_split(split, splits, folder, config, failed, advance)
-            summaries += [summary] if summary else []
+                summary = _make_split(split, splits, raw, config, failed, advance)
+            summaries += [_with_others(summary, split, raw, config, workspace)] if summary else []
     if failed:
         raise _partly_done(failed, config.overwrite)
-    return PreprocessResult(dataset, folder, tuple(summaries))
+    return PreprocessResult(raw.dataset, raw.folder, tuple(summaries))
 
 
 def check(config: PreprocessConfig) -> CheckResult:
     """Look at a raw dataset and say what is there; write nothing."""
     from auglift.datasets.checking import check_reader
+    from auglift.datasets.raw import raw_folder
 
-    dataset, folder = _raw_data(config, Workspace(config.root))
+    dataset, folder = raw_folder(config.dataset, config.data, Workspace(config.root))
     reader = get_reader(dataset)
     if not folder.is_dir():
         raise MissingDataError(
@@ -172,30 +196,33 @@ def check(config: PreprocessConfig) -> CheckResult:
     return CheckResult(dataset, folder, tuple(lines))
 
 
-def _raw_data(config: PreprocessConfig, workspace: Workspace) -> tuple[str, Path]:
-    """Which dataset, and where its raw data lie."""
-    dataset = config.dataset or _only_raw_dataset(workspace)
-    return dataset, config.data or workspace.raw_folder(dataset)
+def _with_others(
+    summary: SplitSummary,
+    split: _Split,
+    raw: Raw,
+    config: PreprocessConfig,
+    workspace: Workspace,
+) -> SplitSummary:
+    """Write what goes with a table: detections that the files hold, and MMPose's form of it."""
+    if config.dry_run:
+        return summary
+    if raw.reader == IMPORTS:
+        from auglift.datasets.imports.detections import write_detections
 
+        path = workspace.detections_folder(raw.dataset) / f"{split.name}-imported.parquet"
+        fits = (config, raw.dataset, config.every, config.options)
+        summary = replace(summary, detections=write_detections(path, split.sequences, *fits))
+    if config.format == "mmpose":
+        import numpy as np
 
-def _only_raw_dataset(workspace: Workspace) -> str:
-    there = [name for name in RAW_FOLDERS if workspace.raw_folder(name).is_dir()]
-    if len(there) == 1:
-        logger.info("dataset %s: the only one with a folder of raw data", there[0])
-        return there[0]
-    if there:
-        raise MissingDataError(
-            f"raw data of several datasets are there: {', '.join(there)}",
-            where=workspace.root.absolute(),
-            hint="say which: " + " or ".join(f"--dataset {name}" for name in there),
-        )
-    places = ", ".join(f"{name} in {folder}/" for name, folder in RAW_FOLDERS.items())
-    raise MissingDataError(
-        f"no raw data here; looked for {places}",
-        where=workspace.root.absolute(),
-        hint="auglift film makes one; auglift preprocess --dataset NAME "
-        "--data FOLDER reads one from elsewhere",
-    )
+        from auglift.outputs.mmpose_npz import write_mmpose
+        from auglift.storage.tables import read_table
+
+        table = read_table(split.path, "annotations")
+        whole = table.select(np.asarray(table["visible"].any(axis=1)))
+        folder = split.path.parent.parent / "mmpose"
+        logger.info("%s", write_mmpose(folder, raw.dataset, split.name, whole.columns))
+    return summary
 
 
 def _list_splits(
@@ -269,7 +296,7 @@ def _done_before(split: _Split, config: PreprocessConfig) -> SplitSummary | None
 def _make_split(
     split: _Split,
     splits: list[_Split],
-    folder: Path,
+    raw: Raw,
     config: PreprocessConfig,
     failed: dict[str, list[DataError]],
     advance: Advance,
@@ -277,7 +304,9 @@ def _make_split(
     """Read what is missing of one table and write it; what cannot be read goes to `failed`."""
     from auglift.datasets.reading import ReadingJob, read_missing
 
-    job = ReadingJob(config, str(config.dataset), folder, split.path, config.every, config.options)
+    job = ReadingJob(
+        config, raw.dataset, raw.reader, raw.folder, split.path, config.every, config.options
+    )
     if config.overwrite:
         job.parts.remove()
         split.path.unlink(missing_ok=True)
@@ -293,7 +322,7 @@ def _make_split(
     }
     names = [s.name for s in split.sequences if s.name not in readings or readings[s.name].n_rows]
     if not names:
-        raise DataError(f"the sequences of '{split.name}' hold no frames", where=folder)
+        raise DataError(f"the sequences of '{split.name}' hold no frames", where=raw.folder)
     fault_point("before_table", split.number)
     summary = job.parts.join(names, extra)
     if not errors:

@@ -151,16 +151,18 @@ def read_annotations(table: Path, data: Path) -> Annotations:
 
 def read_film(folder: Path, split: str | None) -> Annotations:
     """The sequences of a virtual dataset's folder, of one split or all."""
+    from auglift.datasets.options import DatasetOptions
     from auglift.datasets.virtual import list_sequences, read_sequence
     from auglift.geometry.skeleton import H36M_17
 
-    found = {s.name: s for s in list_sequences(folder) if split in (None, s.split)}
+    options = DatasetOptions()
+    found = {s.name: s for s in list_sequences(folder, options) if split in (None, s.split)}
     if not found:
         what = f"no takes for '{split}'" if split else "no takes"
         raise MissingDataError(what, where=folder, hint="auglift film makes them")
 
     def rows_of(name: str) -> Mapping[str, Any]:
-        return read_sequence(folder, found[name], every=1).columns()
+        return read_sequence(folder, found[name], 1, options).columns()
 
     return Annotations("virtual", H36M_17, folder, tuple(sorted(found)), rows_of)
 

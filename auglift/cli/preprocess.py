@@ -36,6 +36,26 @@ def preprocess(
             rich_help_panel=DATA,
         ),
     ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="File of another tool, or your own npz or Parquet; may be repeated.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    unpack: Annotated[
+        bool | None,
+        typer.Option(
+            "--unpack", help="First unpack the archives in the folder.", rich_help_panel=DATA
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="`mmpose` writes MMPose's npz besides.", rich_help_panel=DATA
+        ),
+    ] = None,
     every: Annotated[
         int | None,
         typer.Option("--every", help="Keep every k-th frame (default 1).", rich_help_panel=DATA),
@@ -78,6 +98,9 @@ def preprocess(
     [bold]auglift preprocess --dataset 3dpw --data /mnt/3dpw[/bold]  raw data elsewhere
     [bold]auglift preprocess --dataset h36m --every 5[/bold]         a fifth of the frames
     [bold]auglift preprocess --dataset h36m --check[/bold]           is the download whole?
+    [bold]auglift preprocess --dataset 3dpw --unpack[/bold]          archives as downloaded
+    [bold]auglift preprocess --from h36m_train.npz[/bold]            what MMPose and others made
+    [bold]auglift preprocess --from mine.npz --dataset mine[/bold]   your own dataset
     [bold]auglift preprocess --dry-run[/bold]                        say what would be done
 
     One table per split; those that are there with the same settings are kept. A file that cannot
@@ -90,6 +113,9 @@ def preprocess(
         PreprocessConfig,
         dataset=dataset,
         data=data,
+        files=tuple(files) if files else None,
+        unpack=unpack,
+        format=format_,
         every=every,
         allow_incomplete=allow_incomplete,
         workers=workers,
@@ -103,11 +129,14 @@ def preprocess(
     for split in result.splits:
         if split.left_out:
             session.say(f"{split.split}: {len(split.left_out)} sequences could not be read")
+        if split.detections:
+            session.say(f"{split.split}: {split.detections:,} detections came along")
     session.say(f"{result.folder} → {result.splits[0].path.parent}")
     if config.dry_run:
         session.say("dry run: nothing is written")
     else:
-        session.next(Workspace(config.root).next_step("detections", result.dataset))
+        goal = "xycd" if any(split.detections for split in result.splits) else "detections"
+        session.next(Workspace(config.root).next_step(goal, result.dataset))
 
 
 def _check(session: Session, config: PreprocessConfig) -> None:

@@ -20,8 +20,14 @@ READERS = {
 }
 
 
+# The module that reads other tools' files, whatever their dataset.
+IMPORTS = "imports"
+
+
 def get_reader(dataset: str) -> DatasetReader:
-    """The module that reads a dataset."""
+    """The module that reads a dataset, or other tools' files."""
+    if dataset == IMPORTS:
+        return cast("DatasetReader", importlib.import_module("auglift.datasets.imports"))
     if dataset not in READERS:
         raise unknown_name("dataset", dataset, READERS)
     module = importlib.import_module(f"auglift.datasets.{READERS[dataset]}")

@@ -36,6 +36,8 @@ class ReadingJob:
     config: StageConfig
     """Goes into the metadata."""
     dataset: str
+    reader: str
+    """Name of the module that reads it."""
     folder: Path
     table: Path
     every: int
@@ -78,7 +80,7 @@ def read_missing(
 
 
 def _read_some(job: ReadingJob, sequences: Sequence[SequenceId]) -> list[Reading]:
-    reader = get_reader(job.dataset)
+    reader = get_reader(job.reader)
     return [_read_one(job, reader, sequence) for sequence in sequences]
 
 

@@ -28,6 +28,17 @@ FORMATS: dict[str, Format] = {
     "your own npz or parquet": own,
 }
 
+# Where each tool's files lie below a dataset's folder.
+_USUAL_FILES = (
+    ("annotation_body3d/fps*/*_train.npz", "annotation_body3d/fps*/*_test.npz",
+     "**/annotations/mpi_inf_3dhp_train.npz", "**/annotations/mpi_inf_3dhp_test_valid.npz",
+     "*_xycd_*.npz"),
+    ("**/data_3d_h36m.npz",),
+    ("**/data_train_3dhp.npz", "**/data_test_3dhp.npz"),
+    ("**/h36m_sh_conf_cam_source_final.pkl",),
+    ("**/2Dto3D_train.json",),
+)  # fmt: skip
+
 
 def recognise(path: Path) -> tuple[str, Format]:
     """Whose file this is."""
@@ -48,16 +59,29 @@ def dataset_of(path: Path) -> str:
     return recognise(path)[1].dataset(path)
 
 
+def find_files(folder: Path) -> tuple[Path, ...]:
+    """Files of one known tool below a folder of raw data; of several, those of the first.
+
+    Of one name in several folders (MMPose's fps10 and fps50) the last by name is taken.
+    """
+    for patterns in _USUAL_FILES:
+        found = {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern))}
+        if found:
+            return tuple(found[name] for name in sorted(found))
+    return ()
+
+
 def list_sequences(folder: Path, options: DatasetOptions) -> list[SequenceId]:
-    """Every sequence of the file (`folder` is a file here)."""
-    return [opened.id for opened in _open(folder, options).sequences.values()]
+    """Every sequence of a file, or of the files that a folder holds."""
+    files = (folder,) if folder.is_file() else find_files(folder)
+    return [one.id for file in files for one in _open(file, options).sequences.values()]
 
 
 def read_sequence(
     folder: Path, sequence: SequenceId, every: int, options: DatasetOptions
 ) -> AnnotatedSequence:
-    """One sequence of the file, its pictures whose number is a multiple of `every`."""
-    whole = _open(folder, options).sequences[sequence.name].read()
+    """One sequence of its file, its pictures whose number is a multiple of `every`."""
+    whole = _open(sequence.folder, options).sequences[sequence.name].read()
     return whole if every == 1 else _thinned(whole, every)
 
 
@@ -65,7 +89,7 @@ def read_detections(
     folder: Path, sequence: SequenceId, every: int, options: DatasetOptions
 ) -> Columns | None:
     """The detections of the same rows, if the file holds any: columns from `person` on."""
-    detections = _open(folder, options).sequences[sequence.name].detections
+    detections = _open(sequence.folder, options).sequences[sequence.name].detections
     if detections is None:
         return None
     columns = detections()
@@ -73,9 +97,9 @@ def read_detections(
     return {name: array[kept] for name, array in columns.items()}
 
 
-def n_features(folder: Path, options: DatasetOptions) -> int:
+def n_features(file: Path, options: DatasetOptions) -> int:
     """Numbers per joint in the detections' column `features`; 0 if it has none."""
-    return _open(folder, options).n_features
+    return _open(file, options).n_features
 
 
 def _open(path: Path, options: DatasetOptions) -> Opened:

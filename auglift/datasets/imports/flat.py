@@ -113,8 +113,8 @@ def _detections(
 
 
 def sequence_id(take: Take, path: Path) -> SequenceId:
-    """How preprocess lists it."""
-    return SequenceId(take.name, take.split, path.parent, take.camera_name)
+    """How preprocess lists it: its `folder` is the file."""
+    return SequenceId(take.name, take.split, path, take.camera_name)
 
 
 def annotated(
