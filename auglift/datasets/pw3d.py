@@ -17,24 +17,35 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from auglift.datasets.checking import of_error
 from auglift.datasets.options import DatasetOptions
-from auglift.datasets.pw3d_files import Footage, Person, Recording, find_recordings, read_recording
-from auglift.datasets.sequence import AnnotatedSequence, SequenceId
-from auglift.errors import BrokenFileError, MissingDataError, UsageError
+from auglift.datasets.pw3d_files import (
+    SPLITS,
+    Footage,
+    Found,
+    Person,
+    Recording,
+    find_recordings,
+    read_recording,
+)
+from auglift.datasets.sequence import AnnotatedSequence, CheckLine, SequenceId
+from auglift.errors import BrokenFileError, DataError, MissingDataError, UsageError
 from auglift.geometry.camera import Camera
 from auglift.geometry.joint_maps import map_joints
-from auglift.geometry.skeleton import H36M_17, HMR_17, SMPL_24
+from auglift.geometry.skeleton import COCO_18, H36M_17, HMR_17, SMPL_24
 
 FloatArray = npt.NDArray[np.float64]
 
 FPS = 30.0
 # Fewer points than this, and the people who made the dataset set all of them to zero.
 FEWEST_POINTS = 6
+N_SEQUENCES = {"train": 24, "val": 12, "test": 24}
+_LIMB_JOINTS = ("shoulder", "elbow", "wrist", "knee", "ankle")
 _JOINT_MAPS = {"a": "spine3_thorax", "b": "neck_thorax"}
 
 logger = logging.getLogger(__name__)
@@ -151,3 +162,60 @@ def _each(function: Any, cameras: list[Camera], points: FloatArray, n_axes: int)
     """A camera's function on each row's points: the phone moves."""
     moved = [function(camera, row) for camera, row in zip(cameras, points, strict=True)]
     return np.stack(moved) if moved else np.empty((0, points.shape[1], n_axes))
+
+
+def check(folder: Path, options: DatasetOptions) -> list[CheckLine]:
+    """Which sequences are there, which have pictures, and do their joints sit on the people?"""
+    try:
+        found = find_recordings(folder)
+    except DataError as error:
+        return [of_error(error)]
+    lines = []
+    for split in SPLITS.values():
+        ours = [one for one in found if one.split == split]
+        status: Literal["ok", "missing"] = "ok" if len(ours) == N_SEQUENCES[split] else "missing"
+        what = f"{split}: {len(ours)} of {N_SEQUENCES[split]} sequences"
+        lines.append(CheckLine(status, what, str(folder)))
+    for one in found:
+        lines += _check_one(folder, one)
+    return lines
+
+
+def _check_one(folder: Path, found: Found) -> list[CheckLine]:
+    where = str(found.pickle)
+    try:
+        recording = read_recording(found.pickle)
+        footage = Footage.find(folder, found, recording.looks_portrait)
+    except DataError as error:
+        return [of_error(error)]
+    n_frames = len(recording.camera_poses)
+    lines = []
+    if not footage.is_there:
+        lines.append(CheckLine("missing", f"{found.name}: no pictures", footage.source))
+    elif not footage.has(np.arange(n_frames)).all():
+        n = int((~footage.has(np.arange(n_frames))).sum())
+        lines.append(CheckLine("missing", f"{found.name}: {n} pictures of {n_frames}", where))
+    error_px, share = _detection_error(recording, footage)
+    what = f"{found.name}: {n_frames} frames, {len(recording.people)} people; projected limbs lie "
+    what += f"{error_px:.0f} px ({100 * share:.1f} % of the height) from OpenPose's (median)"
+    # OpenPose is off by a few percent of a person's height; a wrong camera by half of it.
+    return [*lines, CheckLine("wrong" if share > 0.15 else "ok", what, where)]
+
+
+def _detection_error(recording: Recording, footage: Footage) -> tuple[float, float]:
+    """Median distance of projected knees, elbows … from the stored detections: in pixels, and as a
+    share of the person's height in the picture."""
+    errors, shares = [], []
+    limbs = [j for j in COCO_18.joints if j.partition("_")[2] in _LIMB_JOINTS]
+    smpl, coco = SMPL_24.indices(*limbs), COCO_18.indices(*limbs)
+    for who in recording.people:
+        for i in np.flatnonzero(who.camera_valid)[:: max(len(who.joints) // 50, 1)]:
+            camera = recording.camera(int(i), footage.image_wh)
+            joints = camera.project(camera.to_camera(who.joints[i]))
+            seen = who.points_2d[i, 2, coco] > 0
+            error = np.linalg.norm(joints[smpl] - who.points_2d[i, :2, coco], axis=-1)[seen]
+            errors += error.tolist()
+            shares += (error / np.ptp(joints[:, 1])).tolist()
+    if not errors:
+        return 0.0, 0.0
+    return float(np.median(errors)), float(np.median(shares))

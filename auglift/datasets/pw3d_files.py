@@ -193,6 +193,7 @@ class Footage:
     source: str
     """Relative to the dataset's folder; where pictures would be, if there are none."""
     image_wh: tuple[int, int]
+    is_there: bool = True
     picture_numbers: tuple[int, ...] | None = None
     """The numbers in the pictures' names, in their order; None for a video, or for nothing."""
 
@@ -204,11 +205,12 @@ class Footage:
                      folder / "videos" / f"{found.name}.mp4"):  # fmt: skip
             if path is not None and path.exists():
                 wh = open_source(path).info.wh
-                return cls(_relative(path, folder), wh, _numbers(path) if path.is_dir() else None)
+                numbers = _numbers(path) if path.is_dir() else None
+                return cls(_relative(path, folder), wh, picture_numbers=numbers)
         if found.source is not None:
             raise MissingDataError("the footage that dataset.json names", where=found.source)
         wh = (_SHORT, _LONG) if portrait else (_LONG, _SHORT)
-        return cls(_relative(usual, folder), wh)
+        return cls(_relative(usual, folder), wh, is_there=False)
 
     @cached_property
     def _place(self) -> dict[int, int]:

@@ -16,7 +16,7 @@ from auglift.datasets import pw3d as reader
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.pw3d_files import split_of
 from auglift.errors import BrokenFileError, DataError, MissingDataError, UsageError
-from auglift.geometry.skeleton import H36M_17, HMR_17, SMPL_24
+from auglift.geometry.skeleton import COCO_18, H36M_17, HMR_17, SMPL_24
 from auglift.storage.video_writer import write_video
 
 
@@ -259,3 +259,43 @@ def test_a_sequence_in_which_nobody_is_seen_is_empty(pw3d):
     sequence = read(pw3d, "courtyard_box_00")
     assert len(sequence) == 0
     assert sequence.pose_3d.shape == (0, 17, 3)
+
+
+def test_check_says_what_is_missing_and_what_is_wrong(pw3d):
+    for name, split, people in (
+        ("courtyard_box_00", "train", 2),
+        ("downtown_walkBridge_01", "test", 1),
+    ):
+        content = writers.recording(name, people, portrait=split == "test")
+        writers.write_recording(pw3d, split, with_detections(content))
+    lines = reader.check(pw3d, OPTIONS)
+    found = {line.what: line for line in lines}
+    assert found["train: 1 of 24 sequences"].status == "missing"
+    assert found["courtyard_box_00: 1 pictures of 8"].status == "missing"
+    assert found["downtown_walkBridge_01: no pictures"].status == "missing"
+    assert not [line.what for line in lines if line.status == "wrong"]
+    # the camera of another convention
+    content = with_detections(writers.recording())
+    content["cam_poses"][:, :3, :3] = np.eye(3)
+    content["cam_poses"][:, 2, 3] = 4.0
+    writers.write_recording(pw3d, "train", content)
+    [wrong] = [line for line in reader.check(pw3d, OPTIONS) if line.status == "wrong"]
+    assert "courtyard_box_00" in wrong.what
+    (pw3d / "sequenceFiles/train/courtyard_box_00.pkl").write_bytes(b"broken")
+    [wrong] = [line for line in reader.check(pw3d, OPTIONS) if line.status == "wrong"]
+    assert "not a readable pickle" in wrong.what
+
+
+def with_detections(content):
+    """OpenPose's points four pixels beside the joints; its face where the head is."""
+    camera = content["cam_poses"]
+    for joints, points in zip(content["jointPositions"], content["poses2d"], strict=True):
+        world = joints.reshape(-1, 24, 3)
+        space = np.einsum("nij,nkj->nki", camera[:, :3, :3], world) + camera[:, None, :3, 3]
+        pixels = space @ content["cam_intrinsics"].T
+        pixels = pixels[..., :2] / pixels[..., 2:] + 4.0
+        for i, joint in enumerate(COCO_18.joints):
+            points[:, :2, i] = pixels[
+                :, SMPL_24.joints.index(joint if joint in SMPL_24.joints else "head")
+            ]
+    return content
