@@ -17,12 +17,18 @@ from typer.testing import CliRunner
 
 from auglift.cli.main import app
 from auglift.config import load_config
-from auglift.errors import AugliftError, ConfigError, MissingDataError, UsageError
+from auglift.errors import AugliftError, ConfigError, DataError, MissingDataError, UsageError
 from auglift.executors import InjectedFaultError
+from auglift.lifting.checkpoint import load_lifter
 from auglift.lifting.lifter import Lifter
-from auglift.train import TrainConfig, tcn_widths, train
+from auglift.lifting.recipe import AugmentConfig
+from auglift.lifting.spec import FeatureConfig
+from auglift.train import TrainConfig, default_name, run_to_resume, train
 
-SMALL = {"model": {"channels": 16, "dropout": 0.1}, "frames": 3, "device": "cpu", "batch_size": 16}
+SMALL = {
+    "arch": "tcn", "model": {"channels": 16, "dropout": 0.1}, "frames": 3, "device": "cpu",
+    "batch_size": 16,
+}  # fmt: skip
 
 Write = Callable[..., Path]
 
@@ -56,8 +62,9 @@ def test_a_run_holds_what_later_stages_need(write_xycd: Write) -> None:
 def test_the_error_falls(write_xycd: Write) -> None:
     root = write_xycd()
     # The made-up body is not symmetric, so a mirrored one teaches nothing.
-    first = train(config(root, epochs=1, name="short", flip=False)).val_p1_mm
-    last = train(config(root, epochs=20, name="long", flip=False, lr=5e-3)).val_p1_mm
+    plain = AugmentConfig(flip=False)
+    first = train(config(root, epochs=1, name="short", augment=plain)).val_p1_mm
+    last = train(config(root, epochs=20, name="long", augment=plain, lr=5e-3)).val_p1_mm
     assert last < 0.6 * first
 
 
@@ -84,7 +91,8 @@ def test_after_any_fault_the_same_command_ends_in_the_same_numbers(
 def test_a_killed_process_resumes_too(write_xycd: Write) -> None:
     root = write_xycd()
     command = [
-        sys.executable, "-m", "auglift", "train", "--root", str(root), "--frames", "3",
+        sys.executable, "-m", "auglift", "train", "--root", str(root), "--arch", "tcn",
+        "--frames", "3",
         "--epochs", "2", "--device", "cpu", "-s", "model.channels=16",
     ]  # fmt: skip
     killed = subprocess.run(
@@ -164,19 +172,176 @@ def test_rows_that_teach_nothing_are_a_clear_error(write_xycd: Write) -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"frames": 5}, "power of 3"), ({"arch": "tcm"}, "unknown architecture 'tcm'")],
+    [
+        ({"frames": 5}, "power of 3"),
+        ({"arch": "tcm"}, "unknown .* 'tcm'"),
+        ({"loss": "mpjp"}, "unknown loss 'mpjp'"),
+        ({"loss": "velocity"}, "whole clips"),
+    ],
 )
 def test_wrong_names_and_numbers(write_xycd: Write, options: dict, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         train(config(write_xycd(), **options))
 
 
-def test_tcn_widths_multiply_to_the_frames() -> None:
-    assert tcn_widths(1) == (1, 1, 1)
-    assert tcn_widths(27) == (3, 3, 3)
-    assert tcn_widths(243) == (3,) * 5
-    with pytest.raises(ConfigError):
-        tcn_widths(6)
+def test_presets_bring_their_own_frames(write_xycd: Write) -> None:
+    root = write_xycd()
+    for arch, frames, name in (("simple", 1, "simple-1"), ("tcn-27", 27, "tcn-27")):
+        result = train(config(root, arch=arch, frames=None, epochs=1))
+        assert result.run.name == f"h36m_{name}_casp_s0"
+        assert Lifter.open(result.checkpoint).model.receptive_field == frames
+
+
+def test_names_tell_runs_apart() -> None:
+    def name(**options: object) -> str:
+        return default_name(config(Path(), dataset=("h36m",), **options))
+
+    assert name() == "h36m_tcn-3_casp_s0"
+    assert name(arch="tcn-81", frames=81) == "h36m_tcn-81_casp_s0"
+    assert name(arch="tcn-81", frames=27) == "h36m_tcn-81-27_casp_s0"
+    assert name(task="2d2d", seed=3) == "h36m_tcn-3_casp_2d2d_s3"
+    assert name(debug=True, depth="true") == "h36m_tcn-3_casp-true_s0_debug"
+
+
+def test_more_epochs_go_on_where_fewer_ended(write_xycd: Write) -> None:
+    root = write_xycd()
+    straight = train(config(root, name="straight", epochs=3))
+    train(config(root, name="in_two", epochs=2))
+    longer = train(config(root, name="in_two", epochs=3))
+    assert longer.epochs == 3
+    logs = [(r.run / "logs" / "scalars.json").read_bytes() for r in (straight, longer)]
+    assert logs[0] == logs[1]
+    # A cosine bends with the whole length: other epochs are another run.
+    train(config(root, name="cosine", epochs=1, schedule="cosine"))
+    with pytest.raises(UsageError, match="other settings"):
+        train(config(root, name="cosine", epochs=2, schedule="cosine"))
+
+
+def test_a_run_without_gain_stops_early(write_xycd: Write) -> None:
+    root = write_xycd()
+    options = {"lr": 1e-12, "augment": AugmentConfig(flip=False), "epochs": 9}
+    model = {"channels": 16, "dropout": 0.0}
+    # Weights stand still; only batch norm's statistics move, towards what they are.
+    result = train(config(root, **options, model=model, patience=2, ema_decay=0.5))
+    records = json.loads((result.run / "logs" / "scalars.json").read_text())
+    assert result.epochs == len(records) == result.best_epoch + 2 < 9
+
+
+def test_resume_wants_a_run(write_xycd: Write, tmp_path: Path) -> None:
+    root = write_xycd()
+    first = train(config(root, epochs=1))
+    again = config(root, epochs=2, resume=first.run / "last_checkpoint", name="ignored")
+    assert train(again).run == first.run
+    with pytest.raises(MissingDataError, match="no run to go on with"):
+        run_to_resume(tmp_path / "nowhere")
+    (first.run / "last_checkpoint").unlink()
+    with pytest.raises(MissingDataError, match="no last_checkpoint"):
+        train(config(root, epochs=2, resume=first.run))
+
+
+def test_epochs_are_kept_when_asked_for(write_xycd: Write) -> None:
+    result = train(config(write_xycd(), epochs=5, checkpoint_every=2))
+    kept = sorted(path.name for path in result.run.glob("*.safetensors"))
+    assert kept == ["best_model.safetensors", "epoch_2.safetensors", "epoch_4.safetensors"]
+    assert (result.run / "learning_curves.png").stat().st_size > 1000
+
+
+def test_the_running_mean_is_what_is_kept(write_xycd: Write) -> None:
+    root = write_xycd()
+    options = {"epochs": 1, "lr": 1e-2, "checkpoint_every": 1}
+    plain = train(config(root, name="plain", **options))
+    mean = train(config(root, name="mean", ema_decay=0.9, **options))
+    weights = [load_file(r.run / "epoch_1.safetensors") for r in (plain, mean)]
+    assert not torch.equal(weights[0]["shrink.weight"], weights[1]["shrink.weight"])
+
+
+def test_the_test_set_chooses_only_when_told_and_the_run_says_so(write_xycd: Write, caplog) -> None:
+    root = write_xycd()
+    write_xycd(split="test", subjects=("S9",), n_frames=10)
+    result = train(config(root, name="honest", epochs=1))
+    assert load_lifter(result.checkpoint)[1].data["chosen_on"] == "train"
+    assert "test set chooses" not in caplog.text
+    result = train(config(root, name="dishonest", epochs=1, val_split="test"))
+    assert (result.train_rows, result.val_rows) == (96, 20)
+    assert load_lifter(result.checkpoint)[1].data["chosen_on"] == "test"
+    assert "test set chooses" in caplog.text
+    with pytest.raises(ConfigError, match="val_subjects"):
+        config(root, val_split="test", val_subjects=("S1",))
+    with pytest.raises(MissingDataError, match="'val'"):
+        train(config(root, val_split="val"))
+
+
+def test_debug_takes_two_steps_and_leaves_the_run_alone(write_xycd: Write) -> None:
+    root = write_xycd()
+    for _ in range(2):  # a debug run never goes on with the one before
+        result = train(config(root, debug=True, epochs=50))
+    assert result.epochs == 1
+    assert result.run.name.endswith("_debug")
+    state = torch.load(result.run / "last_checkpoint", weights_only=True)
+    assert state["trainer"]["schedule"]["last_epoch"] == 2
+
+
+def test_pre_training_is_a_beginning(write_xycd: Write) -> None:
+    root = write_xycd()
+    before = train(config(root, task="2d2d", epochs=2))
+    assert before.val_error > 0
+    assert before.val_p1_mm != before.val_p1_mm  # there is none
+    tuned = train(config(root, epochs=1, init_from=before.run.name, lr=1e-12))
+    weights = [load_file(r.checkpoint) for r in (before, tuned)]
+    kept = "expand_conv.weight"
+    torch.testing.assert_close(weights[0][kept], weights[1][kept])
+    assert weights[0]["shrink.weight"].shape[0] == 34
+    assert weights[1]["shrink.weight"].shape[0] == 51
+
+
+def test_depth_gets_a_path_of_its_own_when_asked(write_xycd: Write) -> None:
+    root = write_xycd()
+    model = {**SMALL["model"], "depth_pathway": True}
+    spec = load_lifter(train(config(root, model=model, epochs=1)).checkpoint)[1]
+    assert spec.model["depth_channels"] == spec.features.depth_channels
+    assert "depth_pathway" not in spec.model
+    with pytest.raises(ConfigError, match="path for depths, and xy"):
+        train(config(root, model=model, features=FeatureConfig(variant="xy"), name="no_depth"))
+
+
+def test_balanced_datasets_and_the_command_line_for_them(write_xycd: Write) -> None:
+    root = write_xycd()
+    write_xycd(dataset="fit3d", n_frames=60)
+    words = ["train", "--root", str(root), "--arch", "tcn", "--frames", "1", "--epochs", "1",
+             "--dataset", "h36m", "--dataset", "fit3d", "--sampling", "balanced",
+             "-s", "model.channels=16", "--device", "cpu", "--json", "--tensorboard"]  # fmt: skip
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    run = Path(json.loads(result.stdout)["run"])
+    assert load_config(TrainConfig, files=[run / "config.yaml"]).sampling == "balanced"
+    assert list((run / "tensorboard").glob("events.out.tfevents*"))
+    resumed = CliRunner().invoke(app, ["train", "--resume", str(run), "--epochs", "2", "--json"])
+    assert resumed.exit_code == 0, resumed.output
+    assert json.loads(resumed.stdout)["epochs"] == 2
+
+
+def test_nobody_left_to_learn_from_or_to_validate_on(write_xycd: Write) -> None:
+    root = write_xycd()
+    with pytest.raises(DataError, match="no rows are left to learn from"):
+        train(config(root, val_subjects=("S1", "S5")))
+
+
+def test_tables_of_several_skeletons_do_not_mix(write_xycd: Write, monkeypatch) -> None:
+    from auglift.storage import tables
+
+    root = write_xycd()
+    write_xycd(dataset="fit3d")
+    read = tables.read_table
+
+    def other(path: Path, *words: object) -> tables.Table:
+        table = read(path, *words)
+        if "fit3d" not in str(path):
+            return table
+        return tables.Table(replace(table.metadata, skeleton="hmr_17"), table.columns)
+
+    monkeypatch.setattr("auglift.lifting.training_data.read_table", other)
+    with pytest.raises(DataError, match="several skeletons: h36m_17, hmr_17"):
+        train(config(root, dataset=("h36m", "fit3d")))
 
 
 def test_a_control_trains_on_what_it_says(write_xycd: Write) -> None:

@@ -3,13 +3,17 @@
 In: the columns of an xycd table (numpy, rows sorted by sequence, person, frame) and the sequences'
 frame rates. Out: a `PoseData`, which gives windows of any rows: columns (B, T, …), where T frames
 lie 1/fps apart around (or, causal, before) each row and the ends are padded with the edge frames.
+
+A table that is larger than the device stays in the host's memory; its windows then travel through
+pinned memory, while the device works on the ones before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +23,16 @@ from torch import Tensor
 from auglift.errors import DataError, unknown_name
 from auglift.lifting.spec import DepthControl
 
-ROW_COLUMNS = ("joints_2d", "joint_confidence", "depth_m", "depth_valid", "detected", "image_wh")
+ROW_COLUMNS = (
+    "joints_2d", "joint_confidence", "depth_m", "depth_valid", "detected", "image_wh",
+    "intrinsics", "features", "pose_3d", "visible",
+)  # fmt: skip
+
+# Of a device's free memory, what a table may fill: network, gradients and windows need the rest.
+TABLE_SHARE = 0.6
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,16 +50,39 @@ class PoseData:
     def __len__(self) -> int:
         return len(self.first)
 
-    def windows(self, rows: Tensor, offsets: Tensor, fps: float) -> dict[str, Tensor]:
-        """Columns (B, T, …) of the frames `offsets`/`fps` seconds from each of `rows`."""
-        return {name: column[self.window_rows(rows, offsets, fps)] for name, column in
-                self.columns.items()}  # fmt: skip
+    @property
+    def device(self) -> torch.device:
+        """Where the columns are."""
+        return self.first.device
+
+    def windows(
+        self, rows: Tensor, offsets: Tensor, fps: float, names: Collection[str] | None = None
+    ) -> dict[str, Tensor]:
+        """Columns (B, T, …) of the frames `offsets`/`fps` seconds from each of `rows`.
+
+        `names` are the columns; default: all there are.
+        """
+        wanted = self.window_rows(rows, offsets, fps)
+        # Three times as fast on a CPU as `column[wanted]`.
+        return {
+            name: column.index_select(0, wanted.flatten()).view(*wanted.shape, *column.shape[1:])
+            for name, column in self.columns.items()
+            if names is None or name in names
+        }
 
     def window_rows(self, rows: Tensor, offsets: Tensor, fps: float) -> Tensor:
         """Row numbers (B, T); time is kept: at 50 Hz a 25 Hz window takes every other frame."""
-        steps = (offsets * (self.fps[rows, None] / fps)).round().long()
-        wanted = rows[:, None] + steps
+        wanted = self._wanted_rows(rows, offsets, fps)
         return torch.minimum(torch.maximum(wanted, self.first[rows, None]), self.last[rows, None])
+
+    def inside(self, rows: Tensor, offsets: Tensor, fps: float) -> Tensor:
+        """(B, T) which frames of the windows are frames of the track, not padding."""
+        wanted = self._wanted_rows(rows, offsets, fps)
+        return (wanted >= self.first[rows, None]) & (wanted <= self.last[rows, None])
+
+    def _wanted_rows(self, rows: Tensor, offsets: Tensor, fps: float) -> Tensor:
+        steps = (offsets * (self.fps[rows, None] / fps)).round().long()
+        return rows[:, None] + steps
 
 
 def load_pose_data(
@@ -62,18 +98,43 @@ def load_pose_data(
         raise DataError(
             "the table has no rows", hint="run auglift merge again and read its summary"
         )
-    names = [name for name in (*ROW_COLUMNS, "pose_3d", "visible") if name in columns]
+    names = [name for name in ROW_COLUMNS if name in columns]
     tensors = {name: _tensor(columns[name]).to(device) for name in names}
     lengths = np.diff(track_start)
     first = np.repeat(track_start[:-1], lengths)
     last = np.repeat(track_start[1:] - 1, lengths)
-    tensors.update(controlled_depth(tensors, depth, seed))
+    if "depth_m" in tensors:
+        tensors.update(controlled_depth(tensors, depth, seed))
     return PoseData(
         tensors,
         torch.from_numpy(first.astype(np.int64)).to(device),
         torch.from_numpy(last.astype(np.int64)).to(device),
         torch.from_numpy(np.repeat(track_fps, lengths).astype(np.float32)).to(device),
     )
+
+
+def storage_device(
+    columns: Mapping[str, npt.NDArray[Any]],
+    device: str,
+    wanted: Literal["auto", "device", "host"] = "auto",
+) -> str:
+    """Where the table is to lie: on `device`, or in the host's memory if it is too large for it."""
+    if wanted == "host" or not device.startswith("cuda"):
+        return "cpu" if wanted == "host" else device
+    n_bytes = sum(columns[name].nbytes for name in ROW_COLUMNS if name in columns)
+    free, _ = torch.cuda.mem_get_info(device)
+    if wanted == "device" or n_bytes <= TABLE_SHARE * free:
+        return device
+    logger.warning(
+        "the table (%.1f GB) does not fit %s (%.1f GB free); it stays in the host's memory",
+        n_bytes / 1e9, device, free / 1e9,
+    )  # fmt: skip
+    return "cpu"
+
+
+def onto(columns: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The columns on `device`; from the host they travel while both go on working."""
+    return {name: _sent(column, device) for name, column in columns.items()}
 
 
 def window_offsets(receptive_field: int, causal: bool) -> Tensor:
@@ -101,6 +162,14 @@ def controlled_depth(columns: Mapping[str, Tensor], control: str, seed: int) -> 
     if control == "constant":
         return {"depth_m": torch.ones_like(depth), "depth_valid": torch.ones_like(valid)}
     raise unknown_name("depth control", control, ("measured", "true", "shuffled", "constant"))
+
+
+def _sent(column: Tensor, device: torch.device) -> Tensor:
+    if column.device == device:
+        return column
+    if device.type != "cuda":
+        return column.to(device)
+    return column.pin_memory().to(device, non_blocking=True)
 
 
 def _tensor(column: npt.NDArray[Any]) -> Tensor:

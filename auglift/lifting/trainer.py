@@ -1,91 +1,125 @@
 """One model learning from one `PoseData`: epochs, their exact resumption, and their loss.
 
 Every epoch seeds itself from (seed, epoch), so that a run resumed at an epoch's end sees the same
-batches and the same dropout as one that was never stopped.
+batches, the same augmentation and the same dropout as one that was never stopped. Within a step the
+host never waits for the device: it looks at the losses every `CHECKED_EVERY` steps.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from auglift.errors import AugliftError, unknown_name
+from auglift.errors import AugliftError, DataError
 from auglift.executors import Advance
-from auglift.geometry.skeleton import Skeleton, get_skeleton
-from auglift.lifting.data import PoseData, window_offsets
-from auglift.lifting.features import (
-    flip,
-    keypoint_box,
-    make_features,
-    make_targets,
-    normalised_keypoints,
-    seen_joints,
-)
-from auglift.lifting.losses import LOSSES
+from auglift.lifting.augment import Dice
+from auglift.lifting.batches import BatchMaker, task_channels, trainable_rows
+from auglift.lifting.data import PoseData
+from auglift.lifting.detected import valid_depths
+from auglift.lifting.devices import explaining_memory
+from auglift.lifting.distributed import World
+from auglift.lifting.ema import Ema
+from auglift.lifting.losses import Comparison, divide, parse_loss, weigh
 from auglift.lifting.models.interface import LifterModel
+from auglift.lifting.optimisers import make_optimiser, make_schedule
+from auglift.lifting.precision import Precision, usable_precision
+from auglift.lifting.recipe import Recipe
+from auglift.lifting.sampling import clip_rows, make_sampler, thinned
 from auglift.lifting.spec import LifterSpec
 
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How to learn: what `TrainConfig` says about optimisation."""
-
-    epochs: int
-    batch_size: int
-    lr: float
-    lr_decay: float
-    weight_decay: float
-    loss: str
-    flip: bool
-    seed: int
+CHECKED_EVERY = 50
+"""Steps between looks at the loss."""
 
 
 class Trainer:
-    """Holds model, optimiser and epoch counter; `run_epoch` learns from every row once."""
+    """Holds model, optimiser and epoch counter; `run_epoch` learns from every sample once."""
 
     def __init__(
-        self, model: LifterModel, spec: LifterSpec, data: PoseData, recipe: Recipe, device: str
+        self,
+        model: LifterModel,
+        spec: LifterSpec,
+        data: PoseData,
+        recipe: Recipe,
+        device: str,
+        *,
+        dataset_start: tuple[int, ...] | None = None,
+        world: World | None = None,
+        name_row: Callable[[int], str] = "row {}".format,
     ) -> None:
-        if recipe.loss not in LOSSES:
-            raise unknown_name("loss", recipe.loss, LOSSES)
+        """`dataset_start` (D+1,) bounds the datasets' rows in `data`; `name_row` says which row of
+        which table one is."""
+        self.world = world or World()
         self.model = model.to(device)
         self.spec, self.data, self.recipe, self.device = spec, data, recipe, device
-        self.skeleton: Skeleton = get_skeleton(spec.skeleton)
-        self.loss = LOSSES[recipe.loss]
-        self.offsets = window_offsets(model.receptive_field, model.causal).to(device)
-        self.optimiser = torch.optim.AdamW(
-            model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
-        )
-        self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimiser, recipe.lr_decay)
-        self.rows = trainable_rows(data)
+        self.name_row = name_row
+        frames = model.receptive_field if model.sequence else 1
+        self.terms = parse_loss(recipe.loss, frames, task_channels(spec, recipe.task)[1])
+        self.batches = BatchMaker(data, spec, recipe, model, device)
+        self.sampler = make_sampler(self._sample_rows(), dataset_start or (0, len(data)), recipe)
+        self.precision = Precision(usable_precision(recipe.precision, device), device)
+        self.optimiser = make_optimiser(model, recipe)
+        self.schedule = make_schedule(self.optimiser, recipe, self.steps_per_epoch)
+        self.ema = Ema(self.model, recipe.ema_decay) if recipe.ema_decay else None
+        self.network: nn.Module = self.world.wrap(self.model, torch.device(device))
+        if recipe.compile:
+            self.network.compile()  # in place, so that the names of the weights stay
         self.epoch = 0
+        self.latest_lr = recipe.lr
+
+    @property
+    def samples_per_epoch(self) -> int:
+        """Windows in an epoch, over all processes."""
+        return len(self.sampler)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(len(self.rows) / self.recipe.batch_size)
+        return len(self._batch_bounds())
 
-    def run_epoch(self, advance: Advance) -> float:
-        """Learn from every row once; the mean loss."""
+    @property
+    def best_weights(self) -> LifterModel:
+        """The model to validate and keep: the running mean, where there is one."""
+        return self.ema.model if self.ema else self.model
+
+    def run_epoch(self, advance: Advance, most_steps: int | None = None) -> float:
+        """Learn from every sample once (or for `most_steps`); the mean loss."""
         self.model.train()
-        losses = []
-        for rows, mirrored in self._batches():
-            losses.append(self._step(rows, mirrored))
-            advance()
-        self.schedule.step()
+        losses: list[Tensor] = []
+        bounds = self._batch_bounds()[:most_steps]
+        with explaining_memory():
+            for i_step, (rows, dice, mirrored) in enumerate(self._draws(bounds)):
+                losses.append(self.step(rows, dice, mirrored))
+                note = ""
+                if (i_step + 1) % CHECKED_EVERY == 0 or i_step + 1 == len(bounds):
+                    loss = self._checked(losses, i_step + 1 - CHECKED_EVERY, bounds)
+                    note = f"step {i_step + 1}/{len(bounds)}, loss {loss:.4g}"
+                start, stop = bounds[i_step]
+                advance(stop - start, note)
+            mean = self.world.sum(torch.stack(losses).nanmean() / self.world.size)
         self.epoch += 1
-        mean = torch.stack(losses).mean().item()
-        if not math.isfinite(mean):
-            raise AugliftError(
-                f"the loss became {mean} in epoch {self.epoch}",
-                hint="lower the learning rate: --set lr=1e-4; or look for bad rows in the table",
-            )
-        return mean
+        return float(mean)
+
+    def step(self, rows: Tensor, dice: Dice, mirrored: bool) -> Tensor:
+        """Learn from this process's rows of one batch; its part of the loss."""
+        batch = self.batches.make(rows, dice, mirrored)
+        with self.precision.reckoning():
+            predicted = self.network(batch.features).float()
+        compared = Comparison(
+            predicted, batch.targets, batch.mask, batch.confidence, self.batches.skeleton
+        )
+        totals, weights = weigh(self.terms, compared)
+        # DistributedDataParallel takes the mean of the processes' gradients, where we need the sum.
+        loss = divide(totals, self.world.sum(weights)) * self.world.size
+        self.precision.step(loss, self.model, self.optimiser, self.recipe.clip_norm)
+        self.latest_lr = float(self.schedule.get_last_lr()[0])
+        self.schedule.step()
+        if self.ema:
+            self.ema.update(self.model)
+        return loss.detach()
 
     def state(self) -> dict[str, Any]:
         """What `load_state` needs to go on from here."""
@@ -94,6 +128,8 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "scaler": self.precision.scaler.state_dict(),
+            "ema": self.ema.state() if self.ema else None,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -102,47 +138,105 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        self.precision.scaler.load_state_dict(state["scaler"])
+        if self.ema:
+            self.ema.load_state(state["ema"])
 
-    def _batches(self) -> Iterator[tuple[Tensor, bool]]:
-        """Shuffled row numbers; every batch is mirrored as a whole, or not at all."""
+    def _draws(self, bounds: list[tuple[int, int]]) -> Iterator[tuple[Tensor, Dice, bool]]:
+        """Each batch's own rows, its dice, and whether it is mirrored (as a whole, or not)."""
         seed = self.recipe.seed * 1_000_003 + self.epoch
-        torch.manual_seed(seed)  # dropout
+        torch.manual_seed(seed + 7919 * self.world.rank)  # dropout
         generator = torch.Generator().manual_seed(seed)
-        order = self.rows[torch.randperm(len(self.rows), generator=generator).to(self.device)]
-        mirrored = torch.rand(self.steps_per_epoch, generator=generator) < 0.5
-        for rows, coin in zip(torch.split(order, self.recipe.batch_size), mirrored, strict=True):
-            yield rows, self.recipe.flip and bool(coin)
+        order = self.sampler.epoch(generator)
+        coins = (torch.rand(len(bounds), generator=generator) < 0.5).tolist()
+        on_device = torch.Generator(self.device).manual_seed(seed)
+        for (start, stop), coin in zip(bounds, coins, strict=True):
+            dice = Dice(on_device, stop - start, self.world.rank, self.world.size)
+            yield self.world.share(order[start:stop]), dice, coin and self.recipe.augment.flip
 
-    def _step(self, rows: Tensor, mirrored: bool) -> Tensor:
-        columns = self.data.windows(rows, self.offsets, self.spec.fps)
-        if mirrored:
-            columns = flip(columns, self.skeleton)
-        spec = self.spec
-        features = make_features(columns, spec.features, self.skeleton, spec.mean_box_size)
-        centre = -1 if self.model.causal else len(self.offsets) // 2
-        targets = make_targets(columns["pose_3d"][:, centre], self.skeleton)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(self.model(features)[:, 0], targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        return loss.detach()
+    def _batch_bounds(self) -> list[tuple[int, int]]:
+        """Where the batches begin and end in an epoch.
 
+        Too few samples at the end for batch norm, or for all processes, join the batch before.
+        """
+        n_samples, size = self.samples_per_epoch, self.recipe.batch_size
+        starts = list(range(0, n_samples, size))
+        if len(starts) > 1 and n_samples - starts[-1] < 2 * self.world.size:
+            starts.pop()
+        return list(zip(starts, [*starts[1:], n_samples], strict=True))
 
-def trainable_rows(data: PoseData) -> Tensor:
-    """Rows with a detection and a finite truth; the others serve as context only."""
-    truth = data.columns["pose_3d"].isfinite().all(dim=-1).all(dim=-1)
-    rows = (data.columns["detected"] & truth).nonzero()[:, 0]
-    if len(rows) == 0:
-        raise AugliftError(
-            "no row has both a detection and a 3D pose: there is nothing to learn from",
-            hint="look at the summary of auglift merge",
+    def _sample_rows(self) -> Tensor:
+        spec, data, stride = self.spec, self.data, self.recipe.stride
+        rows = trainable_rows(data, self.recipe.task, self.batches.skeleton)
+        self._check_depth(rows)
+        if self.model.sequence:
+            frames = self.model.receptive_field
+            return clip_rows(data, rows, frames, stride or math.ceil(frames / 3), spec.fps)
+        return rows if stride is None else thinned(data, rows, stride, spec.fps)
+
+    def _check_depth(self, rows: Tensor) -> None:
+        if self.recipe.task == "3d3d" or not self.spec.features.uses_depth:
+            return
+        columns = ("depth_valid", "detected", "joints_2d")
+        if not valid_depths({name: self.data.columns[name][rows] for name in columns}).any():
+            raise DataError(
+                f"no row has a valid depth, which {self.spec.features.variant} is made of",
+                hint="--variant xyc needs none; or look at the summary of auglift detect-depth",
+            )
+
+    def _checked(self, losses: list[Tensor], start: int, bounds: list[tuple[int, int]]) -> float:
+        """The latest loss, if the losses since step `start` are numbers."""
+        start = max(start, 0)
+        latest = torch.stack(losses[start:]).tolist()
+        bad = [i for i, loss in enumerate(latest) if not math.isfinite(loss)]
+        # In fp16 a step may overflow: it is left out, and the scaler scales less.
+        allowed = len(latest) // 2 if self.precision.kind == "fp16" else 0
+        if len(bad) > allowed:
+            i_step = start + bad[0]
+            raise AugliftError(
+                f"the loss became {latest[bad[0]]} in epoch {self.epoch + 1}, step {i_step + 1}",
+                where=self._largest(bounds[i_step]),
+                hint="lower the learning rate (--set lr=1e-4), clip gradients (--set clip_norm=1), "
+                "or look at that row of the table",
+            )
+        return float(latest[-1])
+
+    @torch.no_grad()
+    def _largest(self, bounds: tuple[int, int]) -> str:
+        """Which row of a batch has the largest number in its input or answer."""
+        seed = self.recipe.seed * 1_000_003 + self.epoch
+        order = self.sampler.epoch(torch.Generator().manual_seed(seed))
+        rows = order[slice(*bounds)]
+        dice = Dice(torch.Generator(self.device).manual_seed(seed), len(rows))
+        batch = self.batches.make(rows, dice, augment=False)
+        size = torch.stack(
+            [x.abs().nan_to_num(torch.inf).flatten(1).amax(dim=1) for x in
+             (batch.features, batch.targets)]
+        ).amax(dim=0)  # fmt: skip
+        row = int(rows[int(size.argmax())])
+        return (
+            f"a batch of {len(rows)} windows; the largest number in it, {float(size.max()):.3g}, "
+            f"is in the window of {self.name_row(row)}"
         )
-    return rows
 
-
-def mean_box_size(data: PoseData) -> float:
-    """Mean size of the keypoint boxes, in width-normalised units."""
-    rows = trainable_rows(data)
-    columns = {name: data.columns[name][rows] for name in ("joints_2d", "detected", "image_wh")}
-    _, size = keypoint_box(normalised_keypoints(columns), seen_joints(columns))
-    return float(size.mean())
+    @torch.no_grad()
+    def reconstruction_error(self, data: PoseData) -> float:
+        """Of 2d2d and 3d3d: mean distance of joints, always with the same hidden ones."""
+        model = self.best_weights.eval()
+        maker = BatchMaker(data, self.spec, self.recipe, model, self.device)
+        rows = trainable_rows(data, self.recipe.task, maker.skeleton)
+        if model.sequence:
+            frames = model.receptive_field
+            rows = clip_rows(data, rows, frames, frames, self.spec.fps)
+        terms = parse_loss("mpjpe")
+        generator = torch.Generator(self.device).manual_seed(self.recipe.seed)
+        sums = []
+        for some in torch.split(rows, self.recipe.batch_size):
+            batch = maker.make(some, Dice(generator, len(some)), augment=False)
+            predicted = model(batch.features)
+            compared = Comparison(
+                predicted, batch.targets, batch.mask, batch.confidence, maker.skeleton
+            )
+            sums.append(torch.stack(weigh(terms, compared)))
+        totals, weights = torch.stack(sums).sum(dim=0)
+        return float(divide(totals, weights))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from auglift.errors import DataError, UsageError
-from auglift.lifting.data import window_offsets
+from auglift.lifting.data import onto, storage_device, window_offsets
 
 
 def test_windows_are_padded_with_the_tracks_own_edges(columns, load) -> None:
@@ -51,3 +51,38 @@ def test_controls(columns, load) -> None:
 def test_an_empty_table_is_a_clear_error(columns, load) -> None:
     with pytest.raises(DataError, match="no rows"):
         load({name: value[:0] for name, value in columns.items()})
+
+
+def test_padding_is_told_from_frames(columns, load) -> None:
+    data = load(columns, starts=(10,))
+    inside = data.inside(torch.tensor([0, 9, 12]), window_offsets(5, causal=False), 25.0)
+    assert inside.int().tolist() == [[0, 0, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+
+
+def test_a_table_larger_than_the_device_stays_in_the_hosts_memory(
+    columns, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (50_000, 80_000))
+    n_bytes = sum(column.nbytes for column in columns.values())
+    assert n_bytes > 50_000
+    assert storage_device(columns, "cuda:1") == "cpu"
+    assert "stays in the host's memory" in caplog.text
+    assert storage_device(columns, "cuda:1", "device") == "cuda:1"
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * n_bytes, 3 * n_bytes))
+    assert storage_device(columns, "cuda:1") == "cuda:1"
+    assert storage_device(columns, "cuda:1", "host") == "cpu"
+    assert storage_device(columns, "mps") == "mps"
+
+
+def test_columns_travel_to_another_device(columns, load) -> None:
+    windows = load(columns).columns
+    assert onto(windows, torch.device("cpu"))["depth_m"] is windows["depth_m"]
+    sent = onto(windows, torch.device("meta"))
+    assert {column.device.type for column in sent.values()} == {"meta"}
+    assert sent["depth_m"].shape == windows["depth_m"].shape
+
+
+def test_columns_that_an_input_does_not_need_may_be_missing(columns, load) -> None:
+    few = {name: columns[name] for name in ("joints_2d", "detected", "image_wh")}
+    data = load(few, depth="shuffled")
+    assert set(data.columns) == set(few)

@@ -1,0 +1,123 @@
+"""From tables to rows, tensors and the spec of the lifter that is to learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auglift.errors import ConfigError, DataError
+from auglift.lifting.spec import FeatureConfig, LifterSpec
+from auglift.lifting.training_data import (
+    Tables,
+    few_rows,
+    load_tables,
+    make_spec,
+    read_tables,
+)
+from auglift.storage.workspace import Workspace
+
+Write = Callable[..., Path]
+DEPTH = ("depth_m", "depth_valid")
+
+
+def read(root: Path, *datasets: str, **options: object) -> Tables:
+    chosen = {"columns": DEPTH, "val_split": "train", "val_subjects": ()} | options
+    return read_tables(Workspace(root), datasets or ("h36m",), **chosen)  # type: ignore[arg-type]
+
+
+def spec_for(tables: Tables, arch: str = "tcn-27", **model: object) -> LifterSpec:
+    columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
+    wanted = LifterSpec(arch=arch, model=model)
+    return make_spec(
+        wanted, tables, columns, frames=None, task="2d3d", depth="measured", val_split="train"
+    )
+
+
+def test_rows_are_named_by_their_tables(write_xycd: Write) -> None:
+    root = write_xycd()
+    write_xycd(dataset="fit3d")
+    tables = read(root, "h36m", "fit3d")
+    assert (tables.learned_rows, tables.validation_rows) == (96, 96)
+    assert tables.name_row(0) == "h36m/S1/Eating/cam, person 0, frame 0"
+    assert tables.name_row(47) == "h36m/S1/Walking/cam, person 0, frame 23"
+    assert tables.name_row(48 + 25) == "fit3d/S1/Walking/cam, person 0, frame 1"
+
+
+def test_identity_changes_with_the_data_only(write_xycd: Write) -> None:
+    root = write_xycd()
+    before = read(root).identity()
+    assert read(root).identity() == before
+    assert read(root, val_subjects=("S1",)).identity() == before  # both subjects are as long
+    write_xycd(n_frames=20)
+    assert read(root).identity() != before
+
+
+def test_a_few_rows_are_the_beginning(write_xycd: Write) -> None:
+    tables = read(write_xycd(n_frames=300))
+    few = few_rows(tables)
+    assert (few.learned_rows, few.validation_rows) == (512, 512)
+    np.testing.assert_array_equal(few.learned[0]["frame"], tables.learned[0]["frame"][:512])
+
+
+def test_tracks_of_several_tables_stay_apart(write_xycd: Write) -> None:
+    root = write_xycd()
+    write_xycd(dataset="fit3d", fps=50.0)
+    data = load_tables(read(root, "h36m", "fit3d").learned, "cpu", "auto", "measured", 0)
+    assert data.first.unique().tolist() == [0, 24, 48, 72]
+    assert data.fps.tolist() == [25.0] * 48 + [50.0] * 48
+    assert {"intrinsics", "visible", *DEPTH} <= set(data.columns)
+
+
+def test_a_spec_says_what_the_rows_say(write_xycd: Write) -> None:
+    tables = read(write_xycd())
+    spec = spec_for(tables, channels=16)
+    assert spec.arch == "tcn"
+    assert spec.model["frames"] == 27
+    assert spec.model["channels"] == 16  # not the preset's
+    assert spec.model["in_channels"] == len(spec.features.channels)
+    assert spec.focal_range == (1.0, 1.0)
+    assert spec.data == {
+        "tables": [["h36m", 48]], "depth": "measured", "task": "2d3d", "chosen_on": "train",
+    }  # fmt: skip
+
+
+def test_feature_maps_are_projected(write_xycd: Write) -> None:
+    tables = read(write_xycd())
+    columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
+    features = FeatureConfig(variant="xycd+features", feature_sizes=(8, 4))
+    wanted = LifterSpec(arch="tcn", model={"depth_pathway": True}, features=features)
+    options = {"frames": 3, "depth": "measured", "val_split": "train"}
+    spec = make_spec(wanted, tables, columns, task="2d3d", **options)
+    assert spec.model["feature_groups"] == (8, 4)
+    assert spec.model["depth_channels"] == (3,)
+    with pytest.raises(ConfigError, match="path for depths"):
+        make_spec(wanted, tables, columns, task="3d3d", **options)
+
+
+def test_nobody_to_learn_from_or_to_validate_on(write_xycd: Write) -> None:
+    nobody = {
+        "depth_valid": np.zeros((96, 17), bool),
+        **{
+            name: np.full((96, *shape), np.nan, np.float32)
+            for name, shape in {
+                "joints_2d": (17, 2), "joint_confidence": (17,), "depth_m": (17, 6),
+                "radius_px": (17,), "box_xyxy": (4,),
+            }.items()
+        },
+    }  # fmt: skip
+    with pytest.raises(DataError, match="nobody was detected in any row"):
+        read(write_xycd(detected=np.zeros(96, bool), **nobody))
+    half = np.arange(96) < 48  # the second subject, who is validated on, is not seen
+    only_first = {
+        name: np.where(half.reshape(-1, *[1] * (value.ndim - 1)), _seen(value), value)
+        for name, value in nobody.items()
+    }
+    with pytest.raises(DataError, match="nobody to validate on"):
+        read(write_xycd(detected=half, **only_first))
+
+
+def _seen(missing: np.ndarray) -> np.ndarray:
+    return np.ones_like(missing)
