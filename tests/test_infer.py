@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from auglift.cli.main import app
 from auglift.config import load_config, models_zoo_folder
+from auglift.datasets.options import DatasetOptions
 from auglift.datasets.virtual import list_sequences, read_sequence
 from auglift.detection import zoo_detector
 from auglift.detection.default_models import REAL, VIRTUAL
@@ -164,8 +165,8 @@ def test_a_video_becomes_json_npz_and_an_overlay_that_agree(run: Run, film: Path
 
 
 def test_the_keypoints_sit_on_the_person(run: Run, film: Path, world: Path) -> None:
-    (sequence,) = list_sequences(world)
-    truth = read_sequence(world, sequence, every=1).keypoints_2d
+    (sequence,) = list_sequences(world, DatasetOptions())
+    truth = read_sequence(world, sequence, 1, DatasetOptions()).keypoints_2d
     (person,) = read(run(film).files[0])["people"]
     limbs = H36M_17.indices("left_knee", "right_knee", "left_elbow", "right_elbow", "thorax")
     errors = np.linalg.norm(np.array(person["joints_2d"]) - truth, axis=-1)[:, limbs]

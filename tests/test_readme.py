@@ -57,7 +57,7 @@ def test_the_file_tree_names_what_is_there() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", ["walk.sh", "walk.py"])
+@pytest.mark.parametrize("example", ["walk.sh", "walk.py", "own_dataset.py"])
 def test_examples_run_from_an_empty_folder(example: str, tmp_path: Path) -> None:
     program = {"sh": "bash", "py": sys.executable}[example.split(".")[1]]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

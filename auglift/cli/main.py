@@ -11,6 +11,7 @@ from auglift.cli.demo import demo
 from auglift.cli.detect_depth import detect_depth
 from auglift.cli.doctor import doctor
 from auglift.cli.evaluate import evaluate
+from auglift.cli.export import export
 from auglift.cli.film import film
 from auglift.cli.infer import infer
 from auglift.cli.merge import merge
@@ -67,6 +68,7 @@ TOOL_COMMANDS: dict[str, Command] = {
     "film": film,
     "simulate": simulate,
     "view": view,
+    "export": export,
     "models": models,
     "doctor": doctor,
 }

@@ -21,6 +21,8 @@ GPU_WINDOWS = 256
 
 def slide(stage: Stage, tokens: Tensor, frames: int) -> Tensor:
     """(B, T, ...) → (B, T − frames + 1, ...): what `stage` makes of every window."""
+    if tokens.shape[1] == frames:  # also keeps the batch size free in an ONNX export
+        return stage(tokens)[:, None]
     windows = tokens.unfold(1, frames, 1).movedim(-1, 2)
     parts = [_batched(stage, some) for some in torch.split(windows, _at_once(tokens), 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)

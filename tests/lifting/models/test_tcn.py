@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from auglift.errors import ConfigError
 from auglift.lifting.models.tcn import TCN
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -35,26 +36,42 @@ def load(model: TCN, weights: dict[str, np.ndarray]) -> TCN:
     return model.eval()
 
 
+@pytest.mark.parametrize("frames", [27, 81])
 @torch.no_grad()
-def test_equals_videopose3d_over_a_whole_sequence() -> None:
-    golden = np.load(GOLDEN / "ref_videopose3d_27.npz")
+def test_equals_videopose3d_over_a_whole_sequence(
+    frames: int,
+) -> None:
+    golden = np.load(GOLDEN / f"ref_videopose3d_{frames}.npz")
     weights = {name[2:]: golden[name] for name in golden.files if name.startswith("w.")}
-    model = load(TCN(channels=32), weights)
+    model = load(TCN(frames=frames, channels=32), weights)
     y = model(torch.from_numpy(golden["x"])).numpy()
+    assert y.shape[1] > 1
     np.testing.assert_allclose(y, golden["y"], atol=1e-5)
+
+
+def mmpose(name: str, **arguments: object) -> tuple[TCN, torch.Tensor, np.ndarray]:
+    """The model with MMPose's weights, its input (B, T, J, C) and MMPose's output."""
+    golden = np.load(GOLDEN / f"{name}.npz")
+    weights = {from_mmpose(key): golden[key] for key in golden.files}
+    weights.pop(None)
+    x = golden["x"]  # (B, J·C, T), joint-major
+    model = TCN(in_channels=x.shape[1] // 17, channels=16, **arguments)
+    features = torch.from_numpy(x).transpose(1, 2).reshape(len(x), x.shape[2], 17, -1)
+    return load(model, weights), features, golden["y"]
 
 
 @pytest.mark.parametrize("name", ["dilated", "stride", "causal_dilated", "causal_stride", "xycd"])
 @torch.no_grad()
 def test_equals_mmpose(name: str) -> None:
-    golden = np.load(GOLDEN / f"net_tcn27_{name}.npz")
-    weights = {from_mmpose(key): golden[key] for key in golden.files}
-    weights.pop(None)
-    x = golden["x"]  # (B, J·C, T), joint-major
-    model = TCN(in_channels=x.shape[1] // 17, channels=16, causal="causal" in name)
-    features = torch.from_numpy(x).transpose(1, 2).reshape(len(x), x.shape[2], 17, -1)
-    y = load(model, weights)(features).reshape(golden["y"].shape).numpy()
-    np.testing.assert_allclose(y, golden["y"], atol=1e-5)
+    model, x, y = mmpose(f"net_tcn27_{name}", causal="causal" in name)
+    np.testing.assert_allclose(model(x).reshape(y.shape).numpy(), y, atol=1e-5)
+
+
+@torch.no_grad()
+def test_single_frames_equal_mmposes_simple_baseline() -> None:
+    # MMPose leaves the root out.
+    model, x, y = mmpose("net_tcn_img", frames=1, out_joints=16)
+    np.testing.assert_allclose(model(x).reshape(y.shape).numpy(), y, atol=1e-5)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -81,20 +98,60 @@ def test_the_receptive_field_is_what_it_says(widths: tuple[int, ...]) -> None:
     assert (touched.min().item(), touched.max().item()) == (middle, middle + field - 1)
 
 
+def test_a_causal_pose_owes_most_to_its_own_frame() -> None:
+    """The residual is the newest frame's: without any block, nothing else is left."""
+    model = TCN(frames=9, channels=8, causal=True).eval()
+    with torch.no_grad():
+        for conv in model.layers_conv:
+            conv.weight.zero_()
+    window = torch.randn(1, 9, 17, 2, requires_grad=True)
+    model(window).sum().backward()
+    touched = window.grad.abs().sum(dim=(0, 2, 3)).nonzero().flatten().tolist()
+    assert touched == [6, 7, 8]  # the first layer's last kernel
+
+
+@pytest.mark.parametrize(
+    ("frames", "widths"),
+    [(1, (1, 1, 1)), (9, (3, 3)), (27, (3, 3, 3)), (81, (3,) * 4), (243, (3,) * 5)],
+)
+def test_the_published_windows_have_the_published_kernels(
+    frames: int, widths: tuple[int, ...]
+) -> None:
+    model = TCN(frames=frames, channels=4)
+    assert model.widths == widths
+    assert model.receptive_field == frames
+    assert TCN(channels=4).receptive_field == 27
+
+
+def test_windows_and_kernels_that_cannot_be_are_refused() -> None:
+    for frames in (0, -3, 2, 28, 244):
+        with pytest.raises(ConfigError, match=f"power of 3, not {frames} frames"):
+            TCN(frames=frames)
+    for widths in ((2, 3), (3, -3), ()):
+        with pytest.raises(ConfigError, match="odd"):
+            TCN(widths=widths)
+    with pytest.raises(ConfigError, match="15 frames, not 27"):
+        TCN(frames=27, widths=(5, 3))
+    assert TCN(frames=15, widths=[5, 3], channels=4).receptive_field == 15
+
+
+def test_places_can_be_put_out_instead_of_poses() -> None:
+    model = TCN(frames=3, channels=8, n_joints=5, out_channels=2).eval()
+    assert model(torch.randn(2, 7, 5, 2)).shape == (2, 5, 5, 2)
+    assert model(torch.randn(2, 3, 5, 2)).shape == (2, 1, 5, 2)
+
+
 def test_gradients_reach_every_parameter_and_one_batch_is_overfitted() -> None:
     torch.manual_seed(0)
-    model = TCN(in_channels=3, channels=64, widths=(3, 3), dropout=0.0)
+    model = TCN(in_channels=3, channels=64, frames=9, dropout=0.0)
     x, y = torch.randn(8, 9, 17, 3), torch.randn(8, 1, 17, 3) * 0.3
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(150):
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.95)
+    for _ in range(80):
         optimiser.zero_grad()
         loss = (model(x) - y).norm(dim=-1).mean()
         loss.backward()
-        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
         optimiser.step()
-    assert loss.item() < 0.005 * 4  # metres; noise of 0.3 m shrinks to under 2 cm
-
-
-def test_even_widths_are_refused() -> None:
-    with pytest.raises(ValueError, match="odd"):
-        TCN(widths=(2, 3))
+        schedule.step()
+    assert all(p.grad.abs().sum() > 0 for p in model.parameters())
+    assert loss.item() < 0.005  # metres
