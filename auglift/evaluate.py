@@ -1,57 +1,69 @@
-"""Stage 5, `auglift evaluate`: a lifter on a table → errors in millimetres.
+"""Stage 5, `auglift evaluate`: lifters on tables → errors in millimetres.
 
-In: a run (or checkpoint) and the xycd table of one split. Out: an `EvaluateResult` with each
-protocol's number over all joints and frames, as the mean over actions, per action and per joint.
+In: runs (or checkpoints) and the xycd tables of one split. Out: an `EvaluateResult` with a cell for
+each lifter on each data set: each protocol's number over all joints and frames, as the mean over
+actions, per action, subject, camera and joint, with its interval; and the differences between
+lifters. With `report`, a folder that holds all of it for the eye and for papers.
 
 Rows without a detection are counted and left out: a lifter cannot lift what was not seen.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from auglift.config import StageConfig, setting
-from auglift.errors import DataError, UsageError, unknown_name
+from auglift.config import StageConfig, as_dict, setting
+from auglift.errors import ConfigError, UsageError, unknown_name
 from auglift.executors import Progress, silent
 from auglift.lifting.spec import DepthControl
+from auglift.outputs.evaluation_results import EvaluateResult, LifterInfo
+from auglift.storage.run_folder import RunFolder
 from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from auglift.geometry.benchmark import Benchmark
+    from auglift.geometry.strata import Strata
     from auglift.lifting.lifter import Lifter
+    from auglift.outputs.evaluation_cells import Measured
     from auglift.storage.tables import Table
-
-COLUMNS = [
-    "action", "image_wh", "pose_3d", "visible", "detected", "joints_2d", "joint_confidence",
-    "depth_m", "depth_valid", "time_s",
-]  # fmt: skip
-
-# How a protocol's SI unit is printed: the field counts in millimetres.
-PRINTED_UNITS = {"m": ("mm", 1000.0), "%": ("%", 1.0), "m/s": ("mm/s", 1000.0)}
-PRINTED_UNITS["m/s²"] = ("mm/s²", 1000.0)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(StageConfig):
-    """Which lifter, which data, which numbers."""
+    """Which lifters, which data, which numbers."""
 
-    dataset: str | None = setting(None)
-    """Dataset to test on; may be left out where only one has a table of the split."""
+    dataset: tuple[str, ...] = setting(())
+    """Datasets to test on; may be left out where only one has a table of the split."""
 
     split: str = setting("test")
     """train, val or test."""
 
-    checkpoint: str | None = setting(None)
-    """A run's name or folder, or a .safetensors file; default: the newest run."""
+    checkpoint: tuple[str, ...] = setting(())
+    """Runs' names or folders, or .safetensors files; default: the newest run. Where there are
+    several, the others are compared with the first."""
 
     protocol: tuple[str, ...] = setting(("p1", "p2", "p3"))
     """p1, p2, p3, pck, auc, mpjve, accel, or all."""
+
+    joints: str = setting("dataset")
+    """dataset (its convention), all, 14, 16 (without the root), 17, or common: the 14 that data
+    sets share, with and without the constant offset between their definitions."""
+
+    skip_damaged: bool = setting(False)
+    """Leave out sequences whose truth is known to be wrong (Human3.6M's S9 Greeting,
+    SittingDown 1 and Waiting 1)."""
+
+    mmpose_compat: bool = setting(False)
+    """MMPose's numbers: at the true root, fitted on masked joints too, N-MPJPE about the camera,
+    PCK and AUC over all joints."""
 
     flip_test: bool = setting(False)
     """Average with the mirrored input's mirrored answer."""
@@ -59,151 +71,260 @@ class EvaluateConfig(StageConfig):
     depth: DepthControl = setting("measured")
     """A control experiment: `true`, `shuffled` or `constant` depth instead of the measured."""
 
+    strata: tuple[str, ...] = setting(())
+    """Sort by occlusion, novelty, detector-error, speed, body-part, or all."""
+
+    bins: int = setting(4)
+    """Quantile bins of a property that is a number."""
+
+    resamples: int = setting(10_000)
+    """Bootstrap draws for the intervals."""
+
+    seed: int = setting(0)
+    """Of the bootstrap."""
+
+    report: Path | None = setting(None, affects_result=False)
+    """Folder for the report: HTML, CSV, Markdown, LaTeX and JSON."""
+
+    visualize: bool = setting(False, affects_result=False)
+    """Draw the worst frames as PNG, into the report's folder or else beside the checkpoint."""
+
+    worst: int = setting(6, affects_result=False)
+    """How many of the worst frames, at most one of a track."""
+
     def __post_init__(self) -> None:
         if not self.protocol:
             raise UsageError("no protocol to evaluate", hint="--protocol p1")
-
-
-@dataclass(frozen=True)
-class ProtocolResult:
-    """One protocol's numbers, in `unit`."""
-
-    protocol: str
-    unit: str
-    overall: float
-    """Over all frames and joints together (micro-average)."""
-    action_mean: float
-    """Mean of the actions' numbers, as papers on Human3.6M report."""
-    per_action: dict[str, float]
-    per_joint: dict[str, float]
-
-
-@dataclass(frozen=True)
-class EvaluateResult:
-    """What was measured, on what."""
-
-    checkpoint: Path
-    dataset: str
-    split: str
-    rows: int
-    detected: int
-    lifter: str
-    results: tuple[ProtocolResult, ...]
+        for name in ("bins", "resamples", "worst"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateResult:
-    """Measure a lifter's errors."""
-    from auglift.lifting.checkpoint import find_checkpoint
-    from auglift.lifting.devices import pick_device
-    from auglift.lifting.lifter import Lifter
-    from auglift.storage.tables import read_table
+    """Measure the errors of every lifter on every data set."""
+    from auglift.geometry.conventions import check_joint_choice
 
-    protocols = chosen_protocols(config.protocol)
+    protocols, properties = chosen_protocols(config.protocol), chosen_strata(config.strata)
+    check_joint_choice(config.joints)
     workspace = Workspace(config.root)
-    checkpoint = find_checkpoint(workspace, config.checkpoint)
-    choice = workspace.find_dataset("xycd", config.dataset, config.split)
-    logger.info("dataset %s: %s", choice.dataset, choice.why)
-    lifter = Lifter.open(checkpoint, pick_device(config.device))
-    table = read_table(
-        workspace.xycd(choice.dataset, config.split), "xycd", COLUMNS, lifter.spec.skeleton
+    datasets = _datasets(workspace, config)
+    lifters = _lifters(workspace, config, protocols)
+    result = EvaluateResult(
+        lifters=tuple(_info(label, lifter, config) for label, lifter in lifters.items()),
+        datasets=datasets,
+        protocols=protocols,
+        settings=as_dict(config),
     )
-    poses = lift_table(lifter, table, config)
-    with progress(f"evaluate {choice.dataset}", len(protocols), "protocols") as advance:
-        results = []
-        for protocol in protocols:
-            results.append(_measure(protocol, poses, table, lifter))
-            advance(note=protocol)
-    return EvaluateResult(
-        checkpoint=checkpoint,
-        dataset=choice.dataset,
-        split=config.split,
-        rows=len(table),
-        detected=int(table["detected"].sum()),
-        lifter=f"{lifter.spec.arch}, {lifter.spec.features.variant}",
-        results=tuple(results),
-    )
+    if config.dry_run:
+        return result
+    with progress("evaluate", len(lifters) * len(datasets), "tests") as advance:
+        for dataset in datasets:
+            test = _read(workspace, dataset, lifters, properties, config)
+            measured = []
+            for label, (_, lifter) in lifters.items():
+                measured.append(_measure(label, lifter, test, protocols, config))
+                advance(note=f"{label} on {dataset}")
+            result = _with(result, measured, config)
+    return replace(result, files=_write(result, lifters, config))
 
 
-def chosen_protocols(names: tuple[str, ...]) -> tuple[str, ...]:
+def chosen_protocols(names: Sequence[str]) -> tuple[str, ...]:
     """The protocols by name; `all` is every one."""
     from auglift.geometry.metrics import PROTOCOLS
 
+    return _chosen("protocol", names, PROTOCOLS)
+
+
+def chosen_strata(names: Sequence[str]) -> tuple[str, ...]:
+    """The properties to sort by; `all` is every one."""
+    from auglift.geometry.properties import PROPERTIES
+
+    return _chosen("property to sort by", names, PROPERTIES)
+
+
+def _chosen(kind: str, names: Sequence[str], known: Mapping[str, object]) -> tuple[str, ...]:
     if "all" in names:
-        return tuple(PROTOCOLS)
+        return tuple(known)
     for name in names:
-        if name not in PROTOCOLS:
-            raise unknown_name("protocol", name, [*PROTOCOLS, "all"])
+        if name not in known:
+            raise unknown_name(kind, name, [*known, "all"])
     return tuple(dict.fromkeys(names))
 
 
-def lift_table(lifter: Lifter, table: Table, config: EvaluateConfig) -> npt.NDArray[Any]:
-    """Poses (N, J, 3); NaN where nothing was detected."""
-    import numpy as np
+class _Opened(NamedTuple):
+    """A lifter and where it came from."""
 
-    from auglift.lifting.data import load_pose_data
+    checkpoint: Path
+    lifter: Lifter
 
-    columns = {name: table[name] for name in COLUMNS if name not in ("action", "time_s")}
-    data = load_pose_data(
-        columns, table.track_start, table.track_fps, lifter.device, depth=config.depth
+
+class _Test(NamedTuple):
+    """A data set's table, and its strata for lifters that were trained on some data sets."""
+
+    table: Table
+    benchmark: Benchmark
+    strata: Callable[[tuple[str, ...]], list[Strata]]
+
+
+def _datasets(workspace: Workspace, config: EvaluateConfig) -> tuple[str, ...]:
+    """The data sets, each with a table of the split."""
+    names = tuple(dict.fromkeys(config.dataset)) or (None,)
+    choices = [workspace.find_dataset("xycd", name, config.split) for name in names]
+    for choice in choices:
+        logger.info("dataset %s: %s", choice.dataset, choice.why)
+    return tuple(choice.dataset for choice in choices)
+
+
+def _lifters(
+    workspace: Workspace, config: EvaluateConfig, protocols: Sequence[str]
+) -> dict[str, _Opened]:
+    """The lifters under short names: their runs'."""
+    from auglift.lifting.checkpoint import find_checkpoint
+    from auglift.lifting.devices import pick_device
+    from auglift.lifting.lifter import Lifter
+    from auglift.lifting.on_tables import check_metric
+
+    paths = [find_checkpoint(workspace, name) for name in config.checkpoint or (None,)]
+    device = pick_device(config.device)
+    opened: dict[str, _Opened] = {}
+    for path in dict.fromkeys(paths):
+        label = _label(path) if _label(path) not in opened else str(path)
+        opened[label] = _Opened(path, Lifter.open(path, device))
+        check_metric(label, opened[label].lifter.spec, protocols)
+    return opened
+
+
+def _label(checkpoint: Path) -> str:
+    """A run's name for its best model, else with the file's name."""
+    run = RunFolder(checkpoint.resolve().parent)
+    if checkpoint.name == run.best_model.name:
+        return run.name
+    return f"{run.name}/{checkpoint.stem}"
+
+
+def _info(label: str, opened: _Opened, config: EvaluateConfig) -> LifterInfo:
+    from auglift.lifting.on_tables import trained_on
+
+    spec = opened.lifter.spec
+    return LifterInfo(
+        label=label,
+        checkpoint=opened.checkpoint,
+        lifter=f"{spec.arch}, {spec.features.variant}",
+        trained_on=trained_on(spec),
+        learning_curve=_learning_curve(opened.checkpoint) if config.report else (),
     )
-    poses = lifter.lift(data, flip_test=config.flip_test)
-    poses[~table["detected"]] = np.nan
-    if not table["detected"].any():
-        raise DataError("nobody was detected in any row", hint="look at auglift merge's summary")
-    return poses
+
+
+def _learning_curve(checkpoint: Path) -> tuple[dict[str, float], ...]:
+    """The numbers of the run's epochs; none where no readable log lies beside the weights."""
+    path = RunFolder(checkpoint.parent).scalars
+    if not path.is_file():
+        return ()
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(
+            {name: float(v) for name, v in record.items() if isinstance(v, int | float)}
+            for record in records
+        )
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        logger.warning("%s: no readable learning curve: %s", path, error)
+        return ()
+
+
+def _read(
+    workspace: Workspace,
+    dataset: str,
+    lifters: Mapping[str, _Opened],
+    properties: Sequence[str],
+    config: EvaluateConfig,
+) -> _Test:
+    """The table, with the columns that lifters, strata and report read."""
+    from auglift.geometry import benchmark
+    from auglift.geometry import properties as sorted_by
+    from auglift.geometry.skeleton import get_skeleton
+    from auglift.lifting.on_tables import columns_of
+    from auglift.storage.tables import read_table, table_info
+
+    path = workspace.xycd(dataset, config.split)
+    specs = [opened.lifter.spec for opened in lifters.values()]
+    for spec in specs:
+        table_info(path, "xycd", spec.skeleton)
+    columns = {*benchmark.COLUMNS, *(c for spec in specs for c in columns_of(spec, config.depth))}
+    columns |= set(sorted_by.COLUMNS) if properties else set()
+    columns |= {"joint_confidence"} if config.report else set()
+    table = read_table(path, "xycd", sorted(columns))
+    test = benchmark.make_benchmark(
+        dataset,
+        config.split,
+        table.columns,
+        table.track_start,
+        get_skeleton(table.metadata.skeleton),
+        config.skip_damaged,
+    )
+    return _Test(table, test, _strata(workspace, test, properties, config.bins))
+
+
+def _strata(
+    workspace: Workspace, test: Benchmark, properties: Sequence[str], n_bins: int
+) -> Callable[[tuple[str, ...]], list[Strata]]:
+    """A function of the training's data sets; lifters of the same training share what it gives."""
+    from auglift.geometry.properties import Rows, strata_of
+    from auglift.lifting.on_tables import learned_poses
+
+    @cache
+    def strata(trained_on: tuple[str, ...]) -> list[Strata]:
+        tables = [workspace.xycd(dataset, "train") for dataset in trained_on]
+        there = [path for path in tables if path.is_file() and "novelty" in properties]
+        if "novelty" in properties and not there:
+            logger.warning("no table here that was trained on: no report by novelty")
+        learned = learned_poses(there, test.truth.skeleton.name)
+        return strata_of(properties, Rows(test.columns, test.truth, learned, n_bins))
+
+    return strata
 
 
 def _measure(
-    protocol: str, poses: npt.NDArray[Any], table: Table, lifter: Lifter
-) -> ProtocolResult:
-    import numpy as np
+    label: str, lifter: Lifter, test: _Test, protocols: tuple[str, ...], config: EvaluateConfig
+) -> Measured:
+    """Lift the table and measure it by every protocol."""
+    from auglift.lifting.on_tables import lift_table, trained_on
+    from auglift.outputs.evaluation_cells import Measuring, measure
 
-    from auglift.geometry.metrics import PROTOCOLS, per_joint
+    how = Measuring(
+        protocols=protocols,
+        joints=config.joints,
+        compat="mmpose" if config.mmpose_compat else None,
+        details=config.report is not None,
+        worst=config.worst if config.report or config.visualize else 0,
+    )
+    poses = lift_table(lifter, test.table, config.depth, config.flip_test)
+    return measure(label, poses, test.benchmark, how, test.strata(trained_on(lifter.spec)))
 
-    rule = PROTOCOLS[protocol]
-    unit, factor = PRINTED_UNITS[rule.unit]
-    errors, actions = _errors(protocol, poses, table, lifter)
-    per_action = {
-        action: factor * rule.summarise(errors[actions == action])
-        for action in sorted(set(actions.tolist()))
-    }
-    joints = factor * per_joint(errors, rule.summarise)
-    return ProtocolResult(
-        protocol=protocol,
-        unit=unit,
-        overall=factor * rule.summarise(errors),
-        action_mean=float(np.nanmean(list(per_action.values()))),
-        per_action=per_action,
-        per_joint=dict(zip(lifter.skeleton.joints, joints.tolist(), strict=True)),
+
+def _with(
+    result: EvaluateResult, measured: Sequence[Measured], config: EvaluateConfig
+) -> EvaluateResult:
+    """The result and one more data set's cells, with their intervals and differences."""
+    from auglift.outputs.evaluation_cells import with_intervals
+
+    cells, differences = with_intervals(measured, config.resamples, config.seed)
+    return replace(
+        result,
+        cells=(*result.cells, *cells),
+        differences=(*result.differences, *differences),
     )
 
 
-def _errors(
-    protocol: str, poses: npt.NDArray[Any], table: Table, lifter: Lifter
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Errors (M, J) and the action of each row; those of motion are taken within tracks."""
-    import numpy as np
+def _write(
+    result: EvaluateResult, lifters: Mapping[str, _Opened], config: EvaluateConfig
+) -> tuple[Path, ...]:
+    """The report, and the pictures of the worst frames."""
+    if config.report is None and not config.visualize:
+        return ()
+    from auglift.outputs.evaluation_report import write_report
+    from auglift.outputs.worst_frames import write_pictures
 
-    from auglift.geometry.metrics import PROTOCOLS, protocol_errors
-
-    seen = table["visible"] & table["detected"][:, None]
-    tracks = [slice(0, len(table))]
-    derivative = PROTOCOLS[protocol].derivative
-    if derivative:
-        tracks = [track.rows for track in table.tracks()]
-        tracks = [rows for rows in tracks if rows.stop - rows.start > derivative]
-    # What was not detected is masked; zeros keep NaN out of the arithmetic.
-    known = np.nan_to_num(poses)
-    errors = [
-        protocol_errors(
-            protocol,
-            known[rows],
-            table["pose_3d"][rows],
-            seen[rows],
-            skeleton=lifter.skeleton,
-            times_s=table["time_s"][rows],
-        )
-        for rows in tracks
-    ]
-    actions = [table["action"][rows][derivative:] for rows in tracks]
-    return np.concatenate(errors), np.concatenate(actions)
+    first = next(iter(lifters.values())).checkpoint
+    folder = config.report or first.parent / "evaluation"
+    pictures = write_pictures(folder, result) if config.visualize else ()
+    return (*(write_report(folder, result) if config.report else ()), *pictures)

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from auglift.cli.options import DATA, MODEL, Dataset
+from auglift.cli.options import DATA, MODEL, Datasets
 from auglift.cli.session import Session
-from auglift.evaluate import EvaluateConfig, EvaluateResult
+from auglift.evaluate import EvaluateConfig
+from auglift.outputs import evaluation_tables as tables
+from auglift.outputs.evaluation_results import EvaluateResult, as_document
+
+NUMBERS, REPORT = "Numbers", "Report"
 
 
 def evaluate(
     session: Session,
-    dataset: Dataset = None,
+    dataset: Datasets = None,
     split: Annotated[
         str | None,
         typer.Option("--split", help="train, val or test (default).", rich_help_panel=DATA),
     ] = None,
-    checkpoint: Annotated[
-        str | None,
+    skip_damaged: Annotated[
+        bool | None,
         typer.Option(
-            "--checkpoint",
-            help="Run's name or folder, or .safetensors file; default: the newest run.",
-            rich_help_panel=MODEL,
+            "--skip-damaged",
+            help="Leave out takes whose truth is known to be wrong (three of Human3.6M's S9).",
+            rich_help_panel=DATA,
         ),
-    ] = None,
-    protocol: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--protocol", help="p1, p2, p3, pck, auc, mpjve, accel or all; may be repeated."
-        ),
-    ] = None,
-    per_joint: Annotated[
-        bool, typer.Option("--per-joint", help="Print the joints' errors too.")
-    ] = False,
-    flip_test: Annotated[
-        bool | None, typer.Option("--flip-test", help="Average with the mirrored answer.")
     ] = None,
     depth: Annotated[
         str | None,
@@ -49,13 +41,76 @@ def evaluate(
             rich_help_panel=DATA,
         ),
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--checkpoint",
+            help="Run's name or folder, or .safetensors file; may be repeated, the first is what "
+            "the others are compared with; default: the newest run.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    flip_test: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip-test", help="Average with the mirrored answer.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--protocol",
+            help="p1, p2, p3, pck, auc, mpjve, accel or all; may be repeated.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    joints: Annotated[
+        str | None,
+        typer.Option(
+            "--joints",
+            help="dataset (its convention, default), all, 14, 16, 17 or common.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    strata: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--strata",
+            help="Sort by occlusion, novelty, detector-error, speed, body-part or all; may be "
+            "repeated.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    mmpose_compat: Annotated[
+        bool | None,
+        typer.Option("--mmpose-compat", help="MMPose's numbers.", rich_help_panel=NUMBERS),
+    ] = None,
+    per_joint: Annotated[
+        bool,
+        typer.Option("--per-joint", help="Print the joints' errors too.", rich_help_panel=REPORT),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--report",
+            help="Folder for an HTML report with plots, and CSV, Markdown, LaTeX, JSON.",
+            rich_help_panel=REPORT,
+        ),
+    ] = None,
+    visualize: Annotated[
+        bool | None,
+        typer.Option("--visualize", help="Draw the worst frames (PNG).", rich_help_panel=REPORT),
+    ] = None,
 ) -> None:
-    """Measure a lifter's errors on a table that it was not trained on.
+    """Measure lifters' errors on tables that they were not trained on.
 
     \b
     [bold]auglift evaluate --protocol p2[/bold]                       newest run, only dataset
     [bold]auglift evaluate --dataset 3dpw --checkpoint my-run[/bold]  across datasets
-    [bold]auglift evaluate --protocol all --per-joint --json[/bold]   everything, for a program
+    [bold]auglift evaluate --checkpoint xy --checkpoint casp[/bold]   what casp gains
+    [bold]auglift evaluate --strata all -o report[/bold]              where it fails; plots
+    [bold]auglift evaluate --protocol all --per-joint --json[/bold]   all, for a program
 
     P1 is MPJPE, P2 after Procrustes, P3 after scaling; roots at the origin, detected people only.
     """
@@ -63,52 +118,49 @@ def evaluate(
 
     config = session.load(
         EvaluateConfig,
-        dataset=dataset,
+        dataset=dataset or None,
         split=split,
-        checkpoint=checkpoint,
-        protocol=protocol or None,
-        flip_test=flip_test,
+        skip_damaged=skip_damaged,
         depth=depth,
+        checkpoint=checkpoint or None,
+        flip_test=flip_test,
+        protocol=protocol or None,
+        joints=joints,
+        strata=strata or None,
+        mmpose_compat=mmpose_compat,
+        report=report,
+        visualize=visualize,
     )
     result = run(config, session.progress)
-    tables = [_actions(result), *([_joints(result)] if per_joint else [])]
-    session.say(
-        f"{result.checkpoint} ({result.lifter}) on {result.dataset} {result.split}: "
-        f"{result.detected:,} of {result.rows:,} rows have a detection"
-    )
-    session.show(_without_nan(asdict(result)), *tables)
+    for info in result.lifters:
+        on = ", ".join(info.trained_on) or "unknown data"
+        session.say(f"{info.label}: {info.checkpoint} ({info.lifter}; trained on {on})")
+    if config.dry_run:
+        session.say(f"would be measured on {', '.join(result.datasets)} {config.split}")
+    session.show(as_document(result), *_renderables(result, per_joint))
+    for path in result.files:
+        session.say(f"written: {path}")
     session.next("auglift infer clip.mp4")
 
 
-def _actions(result: EvaluateResult) -> Table:
+def _renderables(result: EvaluateResult, per_joint: bool) -> list[Table | Text]:
+    """Tables under their titles, and how their numbers were made."""
+    one = len(result.cells) == 1
+    grids = [] if one or not result.cells else tables.overview(result)
+    for cell in result.cells:
+        grids += [tables.by_action(cell)] if one else []
+        grids += [tables.by_joint(cell)] if per_joint else []
+        grids += [*tables.by_strata(cell), *tables.offsets(cell)] if one else []
+    for dataset in () if one else result.datasets:
+        grids += tables.strata_compared(result, dataset)
+    titled = [item for grid in grids for item in (Text(grid.title, "italic"), _table(grid))]
+    return [*titled, *(Text(note, "dim") for note in tables.notes(result))]
+
+
+def _table(grid: tables.Grid) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("action")
-    for one in result.results:
-        table.add_column(f"{one.protocol} ({one.unit})", justify="right")
-    for action in result.results[0].per_action:
-        table.add_row(action, *(f"{one.per_action[action]:.1f}" for one in result.results))
-    table.add_section()
-    table.add_row("mean of actions", *(f"{one.action_mean:.1f}" for one in result.results))
-    table.add_row(
-        "[bold]all frames[/bold]", *(f"[bold]{one.overall:.1f}[/bold]" for one in result.results)
-    )
+    for i, heading in enumerate(grid.headings):
+        table.add_column(Text(heading), justify="left" if i < grid.texts else "right")
+    for i, row in enumerate(grid.rows):
+        table.add_row(*map(Text, row), style="bold" if i in grid.strong else None)
     return table
-
-
-def _joints(result: EvaluateResult) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("joint")
-    for one in result.results:
-        table.add_column(f"{one.protocol} ({one.unit})", justify="right")
-    for joint in result.results[0].per_joint:
-        table.add_row(joint, *(f"{one.per_joint[joint]:.1f}" for one in result.results))
-    return table
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: what was not measured is null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

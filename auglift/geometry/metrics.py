@@ -126,6 +126,17 @@ def percent_under_curve(errors: FloatArray) -> float:
     return float(np.mean([percent_within(errors, t) for t in AUC_THRESHOLDS_M]))
 
 
+def within_scores(errors: FloatArray) -> FloatArray:
+    """100 where a joint is within the PCK threshold, else 0: their mean is `percent_within`."""
+    return np.where(np.isnan(errors), np.nan, 100.0 * (errors < PCK_THRESHOLD_M))
+
+
+def curve_scores(errors: FloatArray) -> FloatArray:
+    """Percentage of the AUC's thresholds above each error: their mean is `percent_under_curve`."""
+    above = len(AUC_THRESHOLDS_M) - np.searchsorted(AUC_THRESHOLDS_M, errors, side="right")
+    return np.where(np.isnan(errors), np.nan, 100.0 * above / len(AUC_THRESHOLDS_M))
+
+
 def per_joint(
     errors: FloatArray, summarise: Callable[[FloatArray], float] = mean_error
 ) -> FloatArray:
@@ -145,28 +156,47 @@ def joints_14(skeleton: Skeleton) -> tuple[str, ...]:
     return top, neck, *(f"{side}_{limb}" for limb in limbs for side in ("left", "right"))
 
 
+def joints_16(skeleton: Skeleton) -> tuple[str, ...]:
+    """Human3.6M's without the root, whose error about itself is nothing and lowers every mean."""
+    return tuple(joint for joint in joints_17(skeleton) if joint not in skeleton.root)
+
+
+def joints_17(skeleton: Skeleton) -> tuple[str, ...]:
+    """All of a set of 17 with a pelvis, such as Human3.6M's."""
+    if skeleton.n_joints != 17 or skeleton.root != ("pelvis",):
+        raise UsageError(f"{skeleton.name} is no set of 17 joints with a pelvis")
+    return skeleton.joints
+
+
 JOINT_SETS: dict[str, Callable[[Skeleton], tuple[str, ...]]] = {
     "all": lambda skeleton: skeleton.joints,
     "14": joints_14,
+    "16": joints_16,
+    "17": joints_17,
 }
 
 
 class Protocol(NamedTuple):
-    """One number of a results table: which errors it is made of, and how."""
+    """One number of a results table: which errors it is made of, and how.
+
+    `summarise(errors)` is the mean of `scores(errors)`, one for each measured joint; so groups of
+    rows can be summed up first and averaged later.
+    """
 
     alignment: str
     summarise: Callable[[FloatArray], float]
     unit: str
     derivative: int = 0
     joint_set: str = "all"
+    scores: Callable[[FloatArray], FloatArray] = np.asarray
 
 
 PROTOCOLS: dict[str, Protocol] = {
     "p1": Protocol("root", mean_error, "m"),
     "p2": Protocol("procrustes", mean_error, "m"),
     "p3": Protocol("scale", mean_error, "m"),
-    "pck": Protocol("root", percent_within, "%", joint_set="14"),
-    "auc": Protocol("root", percent_under_curve, "%", joint_set="14"),
+    "pck": Protocol("root", percent_within, "%", joint_set="14", scores=within_scores),
+    "auc": Protocol("root", percent_under_curve, "%", joint_set="14", scores=curve_scores),
     "mpjve": Protocol("root", mean_error, "m/s", derivative=1),
     "accel": Protocol("root", mean_error, "m/s²", derivative=2),
 }
@@ -195,7 +225,7 @@ def protocol_errors(
     check_joints(truth, skeleton)
     if predicted.shape != truth.shape:
         raise DataError(f"predictions of shape {predicted.shape} for a truth of {truth.shape}")
-    chosen = _chosen(joint_set or ("all" if compat else rule.joint_set), skeleton)
+    chosen = joints_chosen(joint_set or ("all" if compat else rule.joint_set), skeleton)
     seen = _full_mask(mask, truth.shape[:-1]) & chosen
     if rule.derivative == 0:
         return aligned_errors(rule.alignment, predicted, truth, seen, skeleton, compat)
@@ -204,7 +234,8 @@ def protocol_errors(
     return motion_errors(*pair, seen, times_s=times_s, derivative=rule.derivative)
 
 
-def _chosen(joint_set: str, skeleton: Skeleton) -> BoolArray:
+def joints_chosen(joint_set: str, skeleton: Skeleton) -> BoolArray:
+    """(J,) which joints a set of `JOINT_SETS` holds."""
     if joint_set not in JOINT_SETS:
         raise unknown_name("joint set", joint_set, JOINT_SETS)
     chosen = np.zeros(skeleton.n_joints, dtype=np.bool_)

@@ -369,7 +369,7 @@ def test_unknown_names_list_the_known_ones():
         measure("p11", *poses)
     with pytest.raises(UsageError, match="mmpose"):
         mpjpe(*poses, compat="mmpoze")
-    with pytest.raises(UsageError, match="known: 14, all"):
+    with pytest.raises(UsageError, match="known: 14, 16, 17, all"):
         pck(*poses, joint_set="15")
     with pytest.raises(UsageError, match="procrustes"):
         aligned_errors("procrustean", *poses)
@@ -377,3 +377,23 @@ def test_unknown_names_list_the_known_ones():
         mpjve(*poses)
     with pytest.raises(TypeError):
         mpjpe(*poses, compatible="mmpose")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_summary_is_the_mean_of_its_scores(protocol):
+    errors = np.abs(np.random.default_rng(1).normal(0, 0.15, (40, 17)))
+    errors[3, 4], errors[5, 6], errors[7, :] = np.nan, np.inf, np.nan
+    errors[0, :3] = 0.0, 0.15, 0.005  # on thresholds
+    rule = PROTOCOLS[protocol]
+    scores = rule.scores(errors)
+    assert np.isnan(scores).sum() == np.isnan(errors).sum()
+    assert np.nanmean(scores) == pytest.approx(rule.summarise(errors))
+
+
+def test_sets_of_16_and_17_joints():
+    predicted, truth = random_poses(3)
+    errors = protocol_errors("p1", predicted, truth)
+    assert mpjpe(predicted, truth, joint_set="16") == pytest.approx(np.delete(errors, 0, 1).mean())
+    assert mpjpe(predicted, truth, joint_set="17") == mpjpe(predicted, truth)
+    with pytest.raises(UsageError, match="coco_17 is no set of 17 joints with a pelvis"):
+        mpjpe(predicted, truth, joint_set="16", skeleton=COCO_17)
