@@ -239,20 +239,20 @@ def _read(
     config: EvaluateConfig,
 ) -> _Test:
     """The table, with the columns that lifters, strata and report read."""
+    from auglift.datasets.xycd_npz import read_xycd
     from auglift.geometry import benchmark
     from auglift.geometry import properties as sorted_by
     from auglift.geometry.skeleton import get_skeleton
     from auglift.lifting.on_tables import columns_of
-    from auglift.storage.tables import read_table, table_info
 
-    path = workspace.xycd(dataset, config.split)
     specs = [opened.lifter.spec for opened in lifters.values()]
-    for spec in specs:
-        table_info(path, "xycd", spec.skeleton)
     columns = {*benchmark.COLUMNS, *(c for spec in specs for c in columns_of(spec, config.depth))}
     columns |= set(sorted_by.COLUMNS) if properties else set()
     columns |= {"joint_confidence"} if config.report else set()
-    table = read_table(path, "xycd", sorted(columns))
+    path = workspace.xycd_there(dataset, config.split)
+    # Lifters of several skeletons cannot be tested on one table: the second read says so.
+    for skeleton in dict.fromkeys(spec.skeleton for spec in specs):
+        table = read_xycd(path, sorted(columns), skeleton)
     test = benchmark.make_benchmark(
         dataset,
         config.split,

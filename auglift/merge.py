@@ -1,31 +1,31 @@
 """Stage 3, `auglift merge`: annotations + detections → xycd, the table that lifters learn from.
 
 One row per annotated person and frame, with that person's detection beside it. A person whom no
-detection fits is a row with `detected = false`. The summary holds what a reader should look at
-before training: how many were found, how far off the joints are, and whether the depth leaks the
-truth (a correlation near 1 of root-relative depth with truth would be too good to be true).
+detection fits is a row with `detected = false`. Both sides are read some sequences at a time, so
+that memory does not grow with the dataset, and the same rows give the same bytes however many
+processes work. The summary holds what a reader should look at before training: how many were found,
+how far off the joints are, and whether the depth leaks the truth (a correlation near 1 of
+root-relative depth with truth would be too good to be true).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from auglift.config import StageConfig, config_hash, setting
-from auglift.errors import BrokenFileError, ConfigError, DataError, MissingDataError, UsageError
-from auglift.executors import Progress, fault_point, silent
+from auglift.errors import ConfigError, DataError, MissingDataError
+from auglift.executors import Advance, Progress, fault_point, run_locally, silent
 from auglift.storage.parts import find_parts
 from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from auglift.storage.table_metadata import TableMetadata
-    from auglift.storage.tables import Table
-
-# No network has measured depth within a person so well from one picture.
-TOO_GOOD_CORRELATION = 0.99
+    from auglift.datasets.per_frame_parts import Gathered
+    from auglift.detection.merging import MergedTable
 
 logger = logging.getLogger(__name__)
 
@@ -37,20 +37,37 @@ class MergeConfig(StageConfig):
     dataset: str | None = setting(None)
     """Name of the dataset; may be left out where only one has detections."""
 
-    match: Literal["iou", "best"] = setting("iou")
-    """Which detection is the annotated person's: the one that overlaps the true box most, or the
-    one that the detector is surest of (for one person per picture)."""
+    # What they hold is part of the table's identity; where they lie is not.
+    detections_from: Path | None = setting(None, affects_result=False)
+    """A folder with one NPZ per frame, as AugLift's scripts write them, instead of detections."""
+
+    match: Literal["iou", "oks", "best", "gt-box"] = setting("iou")
+    """Which detection is the annotated person's: the one whose box (iou) or joints (oks) are most
+    like the true ones, the one that the detector is surest of (best, for one person per picture),
+    or the one with the person's number (gt-box, for detections made inside the true boxes)."""
 
     min_iou: float = setting(0.1)
-    """Detections that overlap less are somebody else."""
+    """By iou, detections that overlap less are somebody else."""
+
+    min_oks: float = setting(0.1)
+    """By oks, detections that are less alike are somebody else."""
+
+    format: Literal["parquet", "npz"] = setting("parquet", affects_result=False)
+    """npz: besides the table an NPZ with MMPose's and AugLift's keys, for other programs."""
+
+    workers: int = setting(1, affects_result=False)
+    """Processes: each merges one table, or gathers a share of the per-frame files."""
 
     # What is there is part of the identity; whether more was wished for is not.
     allow_incomplete: bool = setting(False, affects_result=False)
     """Merge although some of the detections are missing; their frames count as not detected."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_iou <= 1:
-            raise ConfigError(f"min_iou is a share of 1, not {self.min_iou}")
+        for name in ("min_iou", "min_oks"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is a share of 1, not {getattr(self, name)}")
+        if self.workers < 1:
+            raise ConfigError(f"workers must be at least 1, not {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -66,11 +83,13 @@ class SplitSummary:
     detected_percent: float | None = None
     depth_valid_percent: float | None = None
     error_2d_px: float | None = None
-    """Median distance of the detected joints from the true ones."""
+    """Median distance of the detected joints from the true ones, to a tenth of a pixel."""
     depth_correlation: float | None = None
     """Of the measured with the true depth of all joints."""
     relative_depth_correlation: float | None = None
     """The same about each person's root: the leak check."""
+    npz: Path | None = None
+    """The same rows for other programs, if they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,8 @@ class MergeResult:
 
     dataset: str
     splits: tuple[SplitSummary, ...]
+    gathered: Gathered | None = None
+    """What the per-frame files held, if they were asked for."""
 
     @property
     def done_before(self) -> bool:
@@ -87,59 +108,91 @@ class MergeResult:
 
 
 @dataclass(frozen=True)
-class _Detections:
-    """The detections' files, read when they are needed first."""
+class _Work:
+    """What every process of this run must know."""
 
-    paths: list[Path]
+    config: MergeConfig
+    dataset: str
+    detections: tuple[Path, ...]
+    detections_hash: str
 
-    @cached_property
-    def hash(self) -> str:
-        """Over all that is in them."""
-        from auglift.storage.provenance import fingerprint
-
-        return fingerprint(self.paths)
-
-    @cached_property
-    def table(self) -> Table:
-        """All of them as one table, without what xycd does not hold."""
-        from auglift.storage.tables import read_table, table_info
-
-        there = table_info(self.paths, "detections").metadata.columns
-        names = [c.name for c in there if c.name not in ("keypoints_2d", "box_score")]
-        return read_table(self.paths, "detections", names)
+    @property
+    def workspace(self) -> Workspace:
+        """Where all of it lies."""
+        return Workspace(self.config.root)
 
 
 @dataclass(frozen=True)
 class _Split:
-    """One table to make: of what, where, and what makes it this table and no other."""
+    """One table to make."""
 
     name: str
     number: int
     annotations: Path
-    target: Path
-    identity: dict[str, str]
+    n_rows: int
 
 
 def merge(config: MergeConfig, progress: Progress = silent) -> MergeResult:
     """Join a dataset's annotations with its detections, split by split."""
+    config = replace(config, dataset=_choose_dataset(config))  # named or chosen, it is the same
+    assert config.dataset is not None
+    gathered = _gather(config, config.dataset, progress) if config.detections_from else None
+    unread = gathered is not None and gathered.unread > 0
+    work = _prepare(config, config.dataset, unread)
+    splits = _list_splits(work)
+    with progress(f"merge {work.dataset}", sum(s.n_rows for s in splits), "rows") as advance:
+        summaries = _do_splits(work, splits, advance)
+    if config.format == "npz" and not config.dry_run:
+        summaries = _export(work, summaries)
+    return MergeResult(work.dataset, tuple(summaries), gathered)
+
+
+def _choose_dataset(config: MergeConfig) -> str:
     workspace = Workspace(config.root)
-    choice = workspace.find_dataset("detections", config.dataset)
+    kind = "annotations" if config.detections_from else "detections"
+    choice = workspace.find_dataset(kind, config.dataset)
     dataset = workspace.find_dataset("annotations", choice.dataset).dataset
     logger.info("dataset %s: %s", dataset, choice.why)
-    config = replace(config, dataset=dataset)  # named or chosen, it is the same
-    detections = _Detections(_find_detections(workspace, dataset, config))
-    splits = _list_splits(workspace, dataset, detections, config)
-    summaries = []
-    with progress(f"merge {dataset}", len(splits), "tables") as advance:
-        for split in splits:
-            summaries.append(_do_split(split, detections, workspace, config))
-            advance(note=split.name)
-    return MergeResult(dataset, tuple(summaries))
+    return dataset
 
 
-def _find_detections(workspace: Workspace, dataset: str, config: MergeConfig) -> list[Path]:
+def _gather(config: MergeConfig, dataset: str, progress: Progress) -> Gathered:
+    """Bring per-frame files into parts of a detections table; those that are there are kept."""
+    from auglift.datasets.per_frame_parts import gather
+
+    assert config.detections_from is not None
+    workspace = Workspace(config.root)
+    return gather(
+        config.detections_from,
+        workspace.annotations_folder(dataset),
+        _detections_folder(config, dataset),
+        workers=config.workers,
+        dry_run=config.dry_run,
+        progress=progress,
+    )
+
+
+def _detections_folder(config: MergeConfig, dataset: str) -> Path:
+    """Detections of per-frame files never lie among those of our own networks."""
+    folder = Workspace(config.root).detections_folder(dataset)
+    return folder.with_name("detections_npz") if config.detections_from else folder
+
+
+def _prepare(config: MergeConfig, dataset: str, unread: bool) -> _Work:
+    from auglift.detection.completeness import refuse_mixed
+    from auglift.storage.provenance import fingerprint
+
+    if unread:  # a dry run: what would be read makes another table
+        return _Work(config, dataset, (), "")
+    paths = _find_detections(config, dataset)
+    refuse_mixed(paths)
+    return _Work(config, dataset, tuple(paths), fingerprint(paths))
+
+
+def _find_detections(config: MergeConfig, dataset: str) -> list[Path]:
     """The detections' files: one grid of parts without holes, and tables of other makers."""
-    folder = workspace.detections_folder(dataset)
+    workspace = Workspace(config.root)
+    folder = _detections_folder(config, dataset)
     there = find_parts(folder)
     if len(there.grids) > 1:
         counts = " and ".join(map(str, sorted(there.grids)))
@@ -154,137 +207,105 @@ def _find_detections(workspace: Workspace, dataset: str, config: MergeConfig) ->
         missing = there.missing(count)
         if missing:
             what = f"{len(missing)} of {count} parts of the detections are missing"
-            _allow_or_refuse(what, folder, workspace, config)
+            numbers = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+            _allow_or_refuse(f"{what} ({numbers})", folder, config)
         paths += parts.values()
     return paths
 
 
-def _allow_or_refuse(what: str, where: Path, workspace: Workspace, config: MergeConfig) -> None:
+def _allow_or_refuse(what: str, where: Path, config: MergeConfig) -> None:
     if not config.allow_incomplete:
-        detect = workspace.next_step("detections", config.dataset)
+        detect = Workspace(config.root).next_step("detections", config.dataset)
         raise MissingDataError(
             what, where=where, hint=f"{detect} does what is missing; or --allow-incomplete"
         )
     logger.warning("%s: their frames count as not detected", what)
 
 
-def _list_splits(
-    workspace: Workspace, dataset: str, detections: _Detections, config: MergeConfig
-) -> list[_Split]:
-    from auglift.storage.provenance import fingerprint
-
-    splits = []
-    for number, name in enumerate(workspace.splits(dataset, "annotations")):
-        annotations = workspace.annotations(dataset, name)
-        identity = {
-            "annotations": fingerprint([annotations]),
-            "detections": detections.hash,
-            "settings": config_hash(config),
-        }
-        target = workspace.xycd(dataset, name)
-        splits.append(_Split(name, number, annotations, target, identity))
-    return splits
-
-
-def _do_split(
-    split: _Split, detections: _Detections, workspace: Workspace, config: MergeConfig
-) -> SplitSummary:
+def _list_splits(work: _Work) -> list[_Split]:
     from auglift.storage.tables import table_info
 
-    done = None if config.overwrite else _done_before(split)
-    if done is not None:
-        return done
-    if config.dry_run:
-        n_rows = table_info(split.annotations, "annotations").n_rows
-        return SplitSummary(split.name, split.target, "planned", n_rows)
+    names = work.workspace.splits(work.dataset, "annotations")
+    paths = [work.workspace.annotations(work.dataset, name) for name in names]
+    rows = [table_info(path, "annotations").n_rows for path in paths]
+    return [_Split(name, i, paths[i], rows[i]) for i, name in enumerate(names)]
+
+
+def _do_splits(work: _Work, splits: Sequence[_Split], advance: Advance) -> list[SplitSummary]:
+    if work.config.workers == 1 or len(splits) == 1:
+        return [_do_split(work, split, advance) for split in splits]
+    done: dict[str, SplitSummary] = {}
+    errors: list[BaseException] = []
+    for outcome in run_locally(partial(_do_split, work), splits, work.config.workers):
+        advance(outcome.item.n_rows, outcome.item.name)
+        if outcome.result is None:
+            assert outcome.error is not None
+            errors.append(outcome.error)
+        else:
+            done[outcome.item.name] = outcome.result
+    if errors:
+        raise errors[0]
+    return [done[split.name] for split in splits]
+
+
+def _unheard(n: int = 1, note: str = "") -> None:
+    """The progress of a worker, whose parent counts whole tables."""
+
+
+def _do_split(work: _Work, split: _Split, advance: Advance = _unheard) -> SplitSummary:
+    table = _table(work, split)
+    there = None
+    if work.detections and not work.config.overwrite:
+        there = table.summary_if_done()
+    if there is not None:
+        advance(split.n_rows, split.name)
+        return SplitSummary(split.name, table.path, "there", **there)
+    if work.config.dry_run:
+        return SplitSummary(split.name, table.path, "planned", split.n_rows)
     fault_point("before_table", split.number)
-    return _write_split(split, detections.table, workspace, config)
+    gaps = table.find_gaps()
+    if gaps.total:
+        what = f"the detections lack {gaps.total} annotated frames of {split.name} ({gaps})"
+        _allow_or_refuse(what, table.annotations, work.config)
+    summary = table.write(gaps.total, advance)
+    return SplitSummary(split.name, table.path, "written", **summary)
 
 
-def _done_before(split: _Split) -> SplitSummary | None:
-    """The summary of the table if it is there; one that was made of something else is refused."""
-    from auglift.storage.tables import table_info
+def _table(work: _Work, split: _Split) -> MergedTable:
+    from auglift.detection.joining import Matching
+    from auglift.detection.merging import MergedTable
+    from auglift.storage.provenance import fingerprint, lasting_settings
 
-    if not split.target.is_file():
-        return None
-    try:
-        extra = table_info(split.target, "xycd").metadata.extra
-    except BrokenFileError as error:
-        logger.warning("%s is made again: %s", split.target, error.what)
-        return None
-    if extra.get("identity") != split.identity:
-        before = extra.get("identity")
-        before = before if isinstance(before, dict) else {}  # another command's
-        other = [name for name, value in split.identity.items() if before.get(name) != value]
-        raise UsageError(
-            f"a table of other {' and '.join(other)} is there",
-            where=split.target,
-            hint="--overwrite merges again",
-        )
-    return SplitSummary(split.name, split.target, "there", **extra["summary"])
-
-
-def _write_split(
-    split: _Split, found: Table, workspace: Workspace, config: MergeConfig
-) -> SplitSummary:
-    from auglift.detection.joining import count_unseen, join
-    from auglift.detection.matching import match_people
-    from auglift.storage.table_writer import write_table
-    from auglift.storage.tables import read_table
-
-    truth = read_table(split.annotations, "annotations", skeleton=found.metadata.skeleton)
-    unseen = count_unseen(truth, found)
-    if unseen:
-        what = f"the detections lack {unseen} annotated frames of {split.name}"
-        _allow_or_refuse(what, split.annotations, workspace, config)
-    metadata = _metadata(truth, found, config)
-    chosen = match_people(truth, found, config.match, config.min_iou)
-    columns = join(truth, found, chosen, metadata.columns)
-    summary: dict[str, Any] = {
-        "rows": len(truth),
-        "frames_missing": unseen,
-        **_agreement(columns, metadata.skeleton, split.name),
-    }
-    extra = {"identity": split.identity, "summary": summary}
-    write_table(split.target, replace(metadata, extra=extra), columns)
-    return SplitSummary(split.name, split.target, "written", **summary)
-
-
-def _metadata(truth: Table, found: Table, config: MergeConfig) -> TableMetadata:
-    from auglift.storage.provenance import lasting_settings
-    from auglift.storage.table_metadata import TableMetadata
-
-    return TableMetadata(
-        kind="xycd",
-        skeleton=truth.metadata.skeleton,
-        fps=truth.metadata.fps,
-        dataset=truth.metadata.dataset,
-        n_features=found.metadata.n_features,
-        distortion=truth.metadata.distortion,
-        models=found.metadata.models,
-        providers=found.metadata.providers,
-        config=lasting_settings(config) | {"detect_depth": dict(found.metadata.config)},
-        config_hash=config_hash(config),
+    config = work.config
+    least = {"iou": config.min_iou, "oks": config.min_oks}.get(config.match, 0.0)
+    return MergedTable(
+        path=work.workspace.xycd(work.dataset, split.name),
+        split=split.name,
+        number=split.number,
+        annotations=split.annotations,
+        detections=work.detections,
+        matching=Matching(config.match, least),
+        config=lasting_settings(config),
+        identity={
+            "annotations": fingerprint([split.annotations]),
+            "detections": work.detections_hash,
+            "settings": config_hash(config),
+        },
     )
 
 
-def _agreement(columns: dict[str, Any], skeleton: str, split: str) -> dict[str, float | None]:
-    """What a reader should look at before training."""
-    from auglift.geometry.agreement import compare
-    from auglift.geometry.skeleton import get_skeleton
+def _export(work: _Work, summaries: Sequence[SplitSummary]) -> list[SplitSummary]:
+    """The NPZ of each table, and the cameras of all."""
+    from auglift.outputs.xycd_npz import is_npz_of, write_cameras, write_xycd_npz
 
-    agreement = compare(columns, get_skeleton(skeleton))
-    leak = agreement.relative_depth_correlation
-    if leak is not None and leak > TOO_GOOD_CORRELATION:
-        logger.warning(
-            "%s: depth relative to the root correlates %.3f with the truth, too good to be "
-            "measured: does it come from the truth?",
-            *(split, leak),
-        )
-    return {
-        "detected_percent": agreement.detected_percent,
-        "depth_valid_percent": agreement.depth_valid_percent,
-        "error_2d_px": agreement.median_error_px,
-        "depth_correlation": agreement.depth_correlation,
-        "relative_depth_correlation": leak,
-    }
+    exported = []
+    for one in summaries:
+        npz = work.workspace.xycd_npz(work.dataset, one.split)
+        if is_npz_of(npz, one.path) and not work.config.overwrite:
+            exported.append(replace(one, npz=npz))
+            continue
+        fault_point("before_npz", len(exported))
+        write_xycd_npz(npz, one.path)
+        exported.append(replace(one, npz=npz, status="written"))
+    write_cameras(exported[0].path.parent / "cameras.pkl", [one.path for one in exported])
+    return exported

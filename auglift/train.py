@@ -209,10 +209,13 @@ def _datasets(workspace: Workspace, config: TrainConfig) -> tuple[str, ...]:
 
 
 def _read(workspace: Workspace, config: TrainConfig) -> Tables:
+    from auglift.datasets.xycd_npz import read_xycd
     from auglift.lifting.training_data import few_rows, read_tables
 
     columns = (*config.features.columns, *config.target.columns)
-    tables = read_tables(workspace, config.dataset, columns, config.val_split, config.val_subjects)
+    tables = read_tables(
+        workspace, config.dataset, columns, config.val_split, config.val_subjects, read_xycd
+    )
     if config.val_split == "test":
         logger.warning("the test set chooses these weights: its errors will be flattered")
     return few_rows(tables) if config.debug else tables

@@ -15,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from auglift.cli.main import app
+from auglift.datasets.per_frame_npz import picture_names as frame_names
+from auglift.datasets.xycd_npz import read_xycd_npz
 from auglift.errors import (
     BrokenFileError,
     ConfigError,
@@ -291,7 +293,38 @@ def test_match_best_is_for_one_person_per_picture(root: Path) -> None:
     assert run(root, match="iou", overwrite=True).splits[0].detected_percent == 60
 
 
+def test_by_likeness_of_joints_everybody_is_found_as_by_overlap(root: Path) -> None:
+    run(root)
+    before = {split: merged(root, split) for split in ("train", "test")}
+    run(root, match="oks", overwrite=True)
+    for split, table in before.items():
+        np.testing.assert_array_equal(merged(root, split)["detected"], table["detected"])
+        np.testing.assert_array_equal(merged(root, split)["joints_2d"], table["joints_2d"])
+    assert merged(root).metadata.config["match"] == "oks"
+    # Nobody is as like as this.
+    assert run(root, match="oks", min_oks=1.0, overwrite=True).splits[0].detected_percent == 0
+
+
+def test_gt_box_asks_for_detections_made_inside_true_boxes(root: Path) -> None:
+    with pytest.raises(UsageError, match="made with person=None") as caught:
+        run(root, match="gt-box")
+    assert "--person gt-box" in caught.value.hint
+    whole = read_table(parts(root), "detections")
+    write_parts(root, whole.columns, config={"person": "gt-box"})
+    run(root, match="gt-box")
+    table, found = merged(root), whole
+    rows = {key: i for i, key in enumerate(keys(found.columns)) if found["detected"][i]}
+    for i, key in enumerate(keys(table.columns)):
+        assert table["detected"][i] == (key in rows)
+        if key in rows:
+            np.testing.assert_array_equal(table["joints_2d"][i], found["joints_2d"][rows[key]])
+
+
 def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="min_oks"):
+        MergeConfig(min_oks=-1)
+    with pytest.raises(ConfigError, match="workers"):
+        MergeConfig(workers=0)
     with pytest.raises(ConfigError, match="min_iou"):
         MergeConfig(min_iou=2)
 
@@ -340,15 +373,18 @@ def test_the_same_row_twice_is_refused(root: Path) -> None:
         table.metadata,
         {name: values[-1:] for name, values in table.columns.items()},
     )
-    with pytest.raises(DataError, match="two files hold the same row"):
-        run(root)
+    with pytest.raises(DataError, match="two files hold the same row") as caught:
+        run(root, allow_incomplete=True)
+    assert "more.parquet" in caught.value.what
+    assert "share 1 (of 1 that" in caught.value.what
 
 
 def test_parts_of_several_settings_are_refused(root: Path) -> None:
     table = read_table(parts(root)[1], "detections")
     write_table(parts(root)[1], detections_metadata(config_hash="4567"), table.columns)
-    with pytest.raises(SchemaError, match="config_hash"):
-        run(root)
+    with pytest.raises(SchemaError, match=r"config_hash is '0123' in 1 file \(part-00000") as e:
+        run(root, allow_incomplete=True)
+    assert "'4567' in 1 file (part-00001" in e.value.what
     write_table(
         parts(root)[1],
         detections_metadata(models={"people": ModelRecord("mine", "cd")}),
@@ -380,6 +416,227 @@ def test_detections_of_other_commands_need_no_grid(root: Path) -> None:
         path.rename(path.with_name(f"mine_{i}.parquet"))
     after = run(root, overwrite=True).splits
     assert [s.detected_percent for s in after] == [s.detected_percent for s in before]
+
+
+# --- any number of files, any number of processes
+
+
+def test_the_cut_into_files_does_not_matter(root: Path) -> None:
+    run(root)
+    before = outputs(root)
+    whole = read_table(parts(root), "detections")
+    for path in parts(root):
+        path.unlink()
+    folder = Workspace(root).detections_folder(DATASET)
+    # Not in parts: rows of one sequence lie in several files, whose names are in no order.
+    owner = np.random.default_rng(0).integers(0, 5, len(whole))
+    for i in range(5):
+        columns = {n: v[owner == i] for n, v in whole.columns.items()}
+        write_table(folder / f"mine_{5 - i}.parquet", detections_metadata(), columns)
+    run(root, overwrite=True)
+    for name, content in before.items():
+        split = name.removesuffix(".parquet").rpartition("_")[2]
+        old, new = merged_bytes(content, root), merged(root, split)
+        for column in old.columns:
+            np.testing.assert_array_equal(old[column], new[column], err_msg=column)
+
+
+def merged_bytes(content: bytes, root: Path) -> Table:
+    path = root / "before.parquet"
+    path.write_bytes(content)
+    return read_table(path, "xycd")
+
+
+def test_processes_give_the_same_bytes(root: Path) -> None:
+    serial = run(root).splits
+    before = outputs(root)
+    assert run(root, overwrite=True, workers=2).splits == serial
+    assert outputs(root) == before
+
+
+def test_a_processes_error_is_this_ones(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUGLIFT_FAULT", "in_table:1")
+    with pytest.raises(InjectedFaultError):
+        run(root, workers=2)
+    assert list(outputs(root)) == ["virtual_xycd_test.parquet"]  # nothing half-written counts
+
+
+# --- an NPZ for other programs
+
+
+def rename_dataset(root: Path, name: str) -> None:
+    """Human3.6M has the joints and the names that the NPZ is for."""
+    (root / "auglift_data" / DATASET).rename(root / "auglift_data" / name)
+    take = {"S1": "Eating", "S5": "Photo", "S9": "Sitting"}
+    for kind in ("annotations", "detections"):
+        for path in (root / "auglift_data" / name / kind).glob("*.parquet"):
+            table = read_table(path, kind)
+            subjects = [s.split("/")[1] for s in table["sequence"]]
+            table.columns["sequence"][:] = [f"{name}/{s}/{take[s]}/54138969" for s in subjects]
+            write_table(path, replace(table.metadata, dataset=name), table.columns)
+
+
+def test_the_npz_is_written_beside_the_table_and_kept(root: Path) -> None:
+    rename_dataset(root, "h36m")
+    result = run(root, format="npz")
+    folder = root / "auglift_data" / "h36m"
+    assert [split.npz for split in result.splits] == [
+        folder / "h36m_xycd_test.npz",
+        folder / "h36m_xycd_train.npz",
+    ]
+    back = read_xycd_npz(folder / "h36m_xycd_train.npz")
+    table = read_table(folder / "h36m_xycd_train.parquet", "xycd")
+    for name in table.columns:
+        np.testing.assert_array_equal(back[name], table[name], err_msg=name)
+    assert (folder / "cameras.pkl").is_file()
+    again = run(root, format="npz")
+    assert again.done_before
+    assert [split.npz for split in again.splits] == [split.npz for split in result.splits]
+    (folder / "h36m_xycd_test.npz").unlink()
+    assert [s.status for s in run(root, format="npz").splits] == ["written", "there"]
+
+
+def test_a_killed_export_leaves_no_half_npz(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename_dataset(root, "h36m")
+    monkeypatch.setenv("AUGLIFT_FAULT", "before_npz:1")
+    with pytest.raises(InjectedFaultError):
+        run(root, format="npz")
+    folder = root / "auglift_data" / "h36m"
+    assert [path.name for path in folder.glob("*.npz")] == ["h36m_xycd_test.npz"]
+    monkeypatch.delenv("AUGLIFT_FAULT")
+    assert [s.status for s in run(root, format="npz").splits] == ["there", "written"]
+
+
+# --- files of AugLift's scripts instead of detections
+
+
+@pytest.fixture
+def frame_files(root: Path) -> Path:
+    """Per-frame NPZ of the h36m dataset's pictures, in folders of two jobs; no detections."""
+    for path in parts(root):
+        path.unlink()
+    rename_dataset(root, "h36m")
+    folder = root / "test_outputs_metric"
+    rng = np.random.default_rng(3)
+    for split in ("train", "test"):
+        truth = read_table(root / f"auglift_data/h36m/annotations/{split}.parquet", "annotations")
+        for i in np.flatnonzero(truth["person"] == 0):
+            job = folder / f"job_{i % 2}"
+            job.mkdir(parents=True, exist_ok=True)
+            points = np.nan_to_num(truth["keypoints_2d"][i], nan=400.0)
+            depth = np.nan_to_num(truth["pose_3d"][i][:, 2], nan=4.0) + rng.normal(0, 0.1, 17)
+            name = next(frame_names(truth["sequence"][i], int(truth["frame"][i]), 0))
+            np.savez(job / f"{name}_depth.npz", keypoints=points + 1, keypoints_depth=depth,
+                     keypoints_score=rng.random(17), keypoints_depth_exact=depth)  # fmt: skip
+    return folder
+
+
+def test_per_frame_files_stand_for_detections(root: Path, frame_files: Path) -> None:
+    result = run(root, detections_from=frame_files)
+    assert result.gathered is not None
+    assert (result.gathered.frames, result.gathered.missing, result.gathered.broken) == (15, 0, 0)
+    table = read_table(root / "auglift_data/h36m/h36m_xycd_train.parquet", "xycd")
+    assert (table["detected"] == (table["person"] == 0)).all()
+    mine = table["detected"]
+    error = (table["joints_2d"] - table["keypoints_2d"])[mine]
+    assert np.nanmax(np.abs(error - 1)) < 1e-3
+    assert table["depth_valid"][mine].all()
+    assert result.splits[1].depth_correlation > 0.5
+
+
+def test_missing_and_broken_files_are_nobody_and_are_counted(
+    root: Path, frame_files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second, *_ = sorted(frame_files.glob("*/s_01_*.npz"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-30])
+    gathered = run(root, detections_from=frame_files).gathered
+    assert (gathered.missing, gathered.broken) == (1, 1)
+    assert gathered.broken_files == (str(second),)
+    assert "1 have no file and 1 a broken one" in caplog.text
+    table = read_table(root / "auglift_data/h36m/h36m_xycd_train.parquet", "xycd")
+    assert table["detected"][table["subject"] == "S1"].sum() == N_FRAMES - 2
+
+
+def test_of_3dpw_each_person_has_files_and_their_number_says_whose_they_are(root: Path) -> None:
+    for path in parts(root):
+        path.unlink()
+    rename_dataset(root, "3dpw")
+    folder = root / "files"
+    folder.mkdir()
+    truth = read_table(root / "auglift_data/3dpw/annotations/train.parquet", "annotations")
+    for i, (sequence, person, frame) in enumerate(keys(truth.columns)):
+        points = np.nan_to_num(truth["keypoints_2d"][i], nan=400.0) + person
+        name = next(frame_names(sequence, frame, person))
+        np.savez(folder / f"{name}_depth.npz", keypoints=points, keypoints_score=np.ones((1, 17)),
+                 keypoints_depth=np.full(17, 4.0))  # fmt: skip
+    result = run(root, detections_from=folder, match="gt-box")
+    assert (result.gathered.frames, result.gathered.missing) == (25, 10)
+    table = read_table(root / "auglift_data/3dpw/3dpw_xycd_train.parquet", "xycd")
+    assert table["detected"].all()
+    off = table["joints_2d"] - table["keypoints_2d"] - table["person"][:, None, None]
+    assert np.nanmax(np.abs(off)) < 1e-3
+
+
+def test_what_was_gathered_is_kept_until_a_file_changes(root: Path, frame_files: Path) -> None:
+    before = run(root, detections_from=frame_files)
+    folder = root / "auglift_data/h36m/detections_npz"
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
+    assert run(root, detections_from=frame_files).gathered == before.gathered
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.parquet")} == times
+    next(frame_files.glob("*/s_01_*.npz")).unlink()
+    with pytest.raises(UsageError, match="other detections"):
+        run(root, detections_from=frame_files)
+    assert run(root, detections_from=frame_files, overwrite=True).gathered.missing == 1
+
+
+def test_after_a_fault_gathering_goes_on_with_what_is_missing(
+    root: Path, frame_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGLIFT_FAULT", "before_gathered_part:1")
+    with pytest.raises(InjectedFaultError):
+        run(root, detections_from=frame_files)
+    [first] = (root / "auglift_data/h36m/detections_npz").glob("*.parquet")
+    time = first.stat().st_mtime_ns
+    monkeypatch.delenv("AUGLIFT_FAULT")
+    assert run(root, detections_from=frame_files).gathered.unread == 0
+    assert first.stat().st_mtime_ns == time
+
+
+def test_gathering_in_processes_gives_the_same_bytes(root: Path, frame_files: Path) -> None:
+    run(root, detections_from=frame_files)
+    folder = root / "auglift_data/h36m/detections_npz"
+    before = {path: path.read_bytes() for path in folder.glob("*.parquet")}
+    for path in before:
+        path.unlink()
+    run(root, detections_from=frame_files, workers=2)
+    assert {path: path.read_bytes() for path in folder.glob("*.parquet")} == before
+
+
+def test_a_folder_of_other_files_says_what_is_wanted(root: Path, frame_files: Path) -> None:
+    for path in list(frame_files.glob("*/*.npz")):
+        path.rename(path.with_name(f"x{path.name}"))
+    with pytest.raises(
+        MissingDataError, match="wanted, for instance, s_09_act_09_subact_02_ca_01_0"
+    ):
+        run(root, detections_from=frame_files)
+
+
+def test_a_dry_run_gathers_nothing(root: Path, frame_files: Path) -> None:
+    result = run(root, detections_from=frame_files, dry_run=True)
+    assert {split.status for split in result.splits} == {"planned"}
+    assert result.gathered.unread == 15
+    assert not (root / "auglift_data/h36m/detections_npz").exists()
+    run(root, detections_from=frame_files)
+    assert run(root, detections_from=frame_files, dry_run=True).done_before
+
+
+def test_the_command_counts_the_files(root: Path, frame_files: Path) -> None:
+    next(frame_files.glob("*/*.npz")).write_bytes(b"")
+    arguments = ["merge", "--root", str(root), "--detections-from", str(frame_files)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "15 frames, 0 without a file, 1 broken" in result.stderr
 
 
 # --- resuming
@@ -512,9 +769,9 @@ def test_without_a_training_split_the_next_command_evaluates(root: Path) -> None
 
 
 def test_an_unknown_rule_is_a_usage_error(root: Path) -> None:
-    result = CliRunner().invoke(app, ["merge", "--root", str(root), "--match", "oks"])
+    result = CliRunner().invoke(app, ["merge", "--root", str(root), "--match", "osk"])
     assert result.exit_code == 2
-    assert "'iou', 'best'" in result.stderr
+    assert "'iou', 'oks', 'best', 'gt-box'" in result.stderr
 
 
 def test_in_an_empty_folder_the_command_says_what_to_type(

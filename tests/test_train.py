@@ -339,7 +339,7 @@ def test_tables_of_several_skeletons_do_not_mix(write_xycd: Write, monkeypatch) 
             return table
         return tables.Table(replace(table.metadata, skeleton="hmr_17"), table.columns)
 
-    monkeypatch.setattr("auglift.lifting.training_data.read_table", other)
+    monkeypatch.setattr("auglift.datasets.xycd_npz.read_table", other)
     with pytest.raises(DataError, match="several skeletons: h36m_17, hmr_17"):
         train(config(root, dataset=("h36m", "fit3d")))
 
@@ -375,3 +375,11 @@ def test_the_briefs_line_in_an_empty_folder(tmp_path: Path) -> None:
 def test_configs_are_frozen(write_xycd: Write) -> None:
     with pytest.raises(ConfigError, match="epochs must be at least 1"):
         replace(config(Path()), epochs=0)
+
+
+def test_a_recipe_is_where_settings_begin() -> None:
+    words = ["train", "--recipe", "tcn-243-casp", "--set", "lr=0.5", "--show-config"]
+    shown = CliRunner().invoke(app, words).output
+    assert "lr: 0.5" in shown
+    assert "variant: casp" in shown
+    assert "243" in shown

@@ -44,6 +44,14 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="Settings that somebody published, of models_zoo/recipes/.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     arch: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +138,7 @@ def train(
 
     \b
     [bold]auglift train --arch tcn --variant casp[/bold]             the only dataset there is
+    [bold]auglift train --recipe tcn-243-casp[/bold]                 as somebody published it
     [bold]auglift train --arch tcn-81 --dataset h36m --dataset 3dpw --sampling balanced[/bold]
     [bold]auglift train --arch simple --set model.channels=256[/bold]  small, one frame at a time
     [bold]auglift train --resume work_dirs/mine --epochs 100[/bold]    some more epochs
@@ -149,6 +158,7 @@ def train(
         session.quiet = True
     config = session.load(
         TrainConfig,
+        recipe=recipe,
         dataset=dataset or None,
         sampling=sampling,
         depth=depth,

@@ -6,38 +6,64 @@ its detection, −1 where nobody fits; no detection is two people's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from auglift.errors import UsageError
+from auglift.detection.likeness import box_iou, keypoint_likeness, true_boxes
+from auglift.errors import UsageError, unknown_name
+from auglift.geometry.skeleton import get_skeleton
 from auglift.storage.tables import Table
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
+Score = Callable[[Table, Table, IntArray], FloatArray]
 
 
-def match_people(truth: Table, found: Table, rule: str, min_iou: float = 0.0) -> IntArray:
+def match_people(truth: Table, found: Table, rule: str, least: float = 0.0) -> IntArray:
     """For each annotated row the row of its detection, or −1. (N,)
 
     `iou`: the pair of boxes in a picture that overlaps most is one person, then the next of those
-    that are left, down to `min_iou`. `best`: the detection with the highest mean confidence; for
-    pictures of one person.
+    that are left, down to `least`. `oks`: the same by the likeness of the joints. `best`: the
+    detection with the highest mean confidence; for pictures of one person. `gt-box`: the detection
+    that has the person's own number, for those that were made inside the true boxes.
     """
+    if rule not in RULES:
+        raise unknown_name("rule of matching", rule, RULES)
     if not found["detected"].any():
         return np.full(len(truth), -1)
     of_truth, of_found = picture_numbers(truth, found)
-    candidates = _candidates(of_truth, of_found, found["detected"])
+    if rule == "gt-box":
+        return _same_person(truth, found, of_truth, of_found)
     if rule == "best":
         _require_single_people(truth, of_truth)
-        score = np.nan_to_num(found["confidence"].mean(axis=-1), nan=0.0)[candidates]
-        least = -np.inf
-    else:
-        score = box_iou(true_boxes(truth)[:, None], found["box_xyxy"][candidates])
-        least = min_iou
-    fits = (candidates >= 0) & (score >= least)
+    candidates = _candidates(of_truth, of_found, found["detected"])
+    score = _SCORES[rule](truth, found, candidates)
+    fits = (candidates >= 0) & (score >= (-np.inf if rule == "best" else least))
     return _best_pairs(np.where(fits, score, -np.inf), candidates, len(found))
+
+
+def _overlap(truth: Table, found: Table, candidates: IntArray) -> FloatArray:
+    return box_iou(true_boxes(truth)[:, None], found["box_xyxy"][candidates])
+
+
+def _likeness(truth: Table, found: Table, candidates: IntArray) -> FloatArray:
+    skeleton = get_skeleton(truth.metadata.skeleton)
+    return keypoint_likeness(truth, found["joints_2d"][candidates], skeleton)
+
+
+def _trust(truth: Table, found: Table, candidates: IntArray) -> FloatArray:
+    score: FloatArray = np.nan_to_num(found["confidence"].mean(axis=-1), nan=0.0)[candidates]
+    return score
+
+
+_SCORES: dict[str, Score] = {"iou": _overlap, "oks": _likeness, "best": _trust}
+RULES = (*_SCORES, "gt-box")
+
+# What the rules read of detections besides the key and `detected`.
+FOUND_COLUMNS = {"iou": "box_xyxy", "oks": "joints_2d", "best": "confidence"}
 
 
 def picture_numbers(truth: Table, found: Table) -> tuple[IntArray, IntArray]:
@@ -53,23 +79,16 @@ def picture_numbers(truth: Table, found: Table) -> tuple[IntArray, IntArray]:
     return of_rows(truth), of_rows(found)
 
 
-def true_boxes(truth: Table) -> FloatArray:
-    """(N, 4) xyxy around the visible joints; NaN where none is."""
-    points, seen = truth["keypoints_2d"], truth["visible"][..., None]
-    least = np.where(seen, points, np.inf).min(axis=1)
-    most = np.where(seen, points, -np.inf).max(axis=1)
-    boxes = np.concatenate([least, most], axis=1)
-    return np.where(np.isfinite(boxes), boxes, np.nan)
-
-
-def box_iou(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Overlap of boxes (..., 4) xyxy as a share of their union; 0 where a box is NaN."""
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    overlap = np.clip(sides, 0, None).prod(axis=-1)
-    areas = [(box[..., 2:] - box[..., :2]).prod(axis=-1) for box in (a, b)]
-    union = areas[0] + areas[1] - overlap
-    share: FloatArray = np.nan_to_num(overlap / np.maximum(union, 1e-9))
-    return share
+def _same_person(truth: Table, found: Table, of_truth: IntArray, of_found: IntArray) -> IntArray:
+    """Detections are numbered as the people are whose boxes they were made in."""
+    rows = np.flatnonzero(found["detected"])
+    most = 1 + max(int(truth["person"].max(initial=0)), int(found["person"].max(initial=0)))
+    mine = of_truth * most + truth["person"]
+    theirs = of_found[rows] * most + found["person"][rows]
+    order = np.argsort(theirs)
+    place = np.minimum(np.searchsorted(theirs[order], mine), len(rows) - 1)
+    row = order[place]
+    return np.where(theirs[row] == mine, rows[row], -1)
 
 
 def _candidates(

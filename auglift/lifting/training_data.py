@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -74,18 +75,26 @@ class Tables:
         raise IndexError(row)
 
 
+def _read_parquet(path: Path, columns: Sequence[str]) -> Table:
+    return read_table(path, "xycd", columns)
+
+
 def read_tables(
     workspace: Workspace,
     datasets: Sequence[str],
     columns: Sequence[str],
     val_split: str,
     val_subjects: Sequence[str],
+    read_xycd: Callable[[Path, Sequence[str]], Table] = _read_parquet,
 ) -> Tables:
-    """Read the datasets, and part them into rows to learn from and rows to validate on."""
+    """Read the datasets, and part them into rows to learn from and rows to validate on.
+
+    `read_xycd` may know more kinds of files than Parquet.
+    """
     wanted = list(dict.fromkeys((*COLUMNS, *columns)))
 
     def read(split: str) -> list[Table]:
-        return [read_table(workspace.xycd(name, split), "xycd", wanted) for name in datasets]
+        return [read_xycd(workspace.xycd_there(name, split), wanted) for name in datasets]
 
     learned = read("train")
     skeletons = {table.metadata.skeleton for table in learned}

@@ -32,26 +32,30 @@ def write_mmpose(folder: Path, dataset: str, split: str, columns: Columns) -> Pa
     """Write one split and the cameras in it; the npz's place comes back."""
     if columns["pose_3d"].shape[1:] != (17, 3):
         raise DataError(f"MMPose's form is for 17 joints, not {columns['pose_3d'].shape[1]}")
-    sequences = np.asarray(columns["sequence"]).astype(str)
+    if not columns["visible"].any(axis=-1).all():
+        raise DataError("a row without a single joint has no box", hint="leave it out")
     path = folder / f"{dataset}_{split}.npz"
-    poses = _poses(columns)
-    if dataset == "3dhp":
-        poses |= {name: _to_3dhp(poses[name]) for name in ("part", "S")}
-    content = {
-        "imgname": np.array(
-            [picture_name(s, f) for s, f in zip(sequences, columns["frame"], strict=True)]
-        ),
-        **poses,
-    }
+    content = {"imgname": picture_names(columns), **mmpose_poses(dataset, columns)}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **content)
     write_bytes(path, buffer.getvalue())
-    write_bytes(folder / f"cameras_{split}.pkl", pickle.dumps(_cameras(sequences, columns)))
+    write_bytes(folder / f"cameras_{split}.pkl", pickle.dumps(mmpose_cameras(columns)))
     return path
 
 
-def picture_name(sequence: str, frame: int) -> str:
-    """MMPose's name of a picture: `S9/S9_Photo_1.54138969/S9_Photo_1.54138969_000001.jpg`."""
+def picture_names(columns: Columns) -> npt.NDArray[np.str_]:
+    """MMPose's name of each row's picture (N,)."""
+    frames = columns["frame"].tolist()
+    people = columns["person"].tolist() if "person" in columns else [0] * len(frames)
+    rows = zip(np.asarray(columns["sequence"]).tolist(), frames, people, strict=True)
+    return np.array([picture_name(*row) for row in rows], np.str_)
+
+
+def picture_name(sequence: str, frame: int, person: int = 0) -> str:
+    """MMPose's name of a picture: `S9/S9_Photo_1.54138969/S9_Photo_1.54138969_000001.jpg`.
+
+    Of 3DPW, where two people are in a picture, the name that AugLift gives to each of them.
+    """
     dataset, *parts = sequence.split("/")
     if dataset == "h36m" and len(parts) == 3:
         subject, take, camera = parts
@@ -61,23 +65,29 @@ def picture_name(sequence: str, frame: int) -> str:
         return "{}_{}_Cam{}_".format(*parts) + f"{frame + 1:06d}.jpg"
     if dataset == "3dhp" and len(parts) == 1:
         return f"{parts[0]}_{frame + 1:06d}.jpg"
+    if dataset == "3dpw" and len(parts) == 1:
+        return f"{parts[0]}_participant{person}_frame{frame:05d}.jpg"
     return f"{'/'.join(parts)}/{frame:06d}.jpg"
 
 
-def _poses(columns: Columns) -> dict[str, npt.NDArray[Any]]:
-    visible = columns["visible"]
-    known = visible[..., None]
-    keypoints = np.where(known, columns["keypoints_2d"], np.nan).astype(np.float64)
-    if not visible.any(axis=-1).all():
-        raise DataError("a row without a single joint has no box", hint="leave it out")
-    low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
-    ones = visible[..., None].astype(np.float64)
-    pose_3d = np.where(known, columns["pose_3d"], 0.0)
+def mmpose_poses(dataset: str, columns: Columns) -> dict[str, npt.NDArray[Any]]:
+    """center, scale, part and S of all rows; one without a single joint is zeros."""
+    known = columns["visible"][..., None]
+    keypoints = np.where(known, columns["keypoints_2d"], 0.0)
+    low = np.where(known, keypoints, np.inf).min(axis=1)
+    high = np.where(known, keypoints, -np.inf).max(axis=1)
+    low, high = (np.where(np.isfinite(corner), corner, 0.0) for corner in (low, high))
+    ones = known.astype(np.float64)
+    poses = {
+        "part": np.concatenate([keypoints, ones], axis=-1),
+        "S": np.concatenate([np.where(known, columns["pose_3d"], 0.0), ones], axis=-1),
+    }
+    if dataset == "3dhp":
+        poses = {name: _to_3dhp(points) for name, points in poses.items()}
     return {
         "center": (low + high) / 2,
         "scale": _PADDING * (high - low).max(axis=-1) / _PIXELS_PER_SCALE,
-        "part": np.concatenate([np.nan_to_num(keypoints), ones], axis=-1),
-        "S": np.concatenate([pose_3d, ones], axis=-1),
+        **poses,
     }
 
 
@@ -87,10 +97,11 @@ def _to_3dhp(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(order @ points)
 
 
-def _cameras(sequences: npt.NDArray[np.str_], columns: Columns) -> dict[Any, dict[str, Any]]:
+def mmpose_cameras(columns: Columns) -> dict[Any, dict[str, Any]]:
     """By (subject, camera) for Human3.6M, where R turns the camera into the world and T is the
     camera's place; else by sequence, with R and T of world → camera, as for 3DHP.
     """
+    sequences = np.asarray(columns["sequence"]).astype(str)
     names, first = np.unique(sequences, return_index=True)
     cameras: dict[Any, dict[str, Any]] = {}
     for sequence, i in zip(names.tolist(), first, strict=True):

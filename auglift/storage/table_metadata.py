@@ -19,6 +19,8 @@ from auglift.geometry.skeleton import get_skeleton
 from auglift.storage.schemas import FIXED_SIZES, Column, Schema, get_schema
 
 METADATA_KEY = b"auglift"
+NOTE_KEY = b"auglift.note"
+"""Of a text that was not known before the rows were written."""
 
 
 @dataclass(frozen=True)

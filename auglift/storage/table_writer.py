@@ -27,7 +27,7 @@ from auglift.storage.arrow_columns import Array, arrow_schema, to_arrow
 from auglift.storage.atomic import replacing
 from auglift.storage.schemas import TEXT, Column
 from auglift.storage.table_checks import KeyOrder, at, check_values, conformed
-from auglift.storage.table_metadata import TableMetadata
+from auglift.storage.table_metadata import NOTE_KEY, TableMetadata
 
 # Large enough to compress and to read at full speed, small enough to hold a few in memory.
 ROW_GROUP_BYTES = 32 * 2**20
@@ -69,6 +69,10 @@ class TableWriter:
                 self.metadata.fps_of(sequence)  # raises where nobody says it
             for start in range(0, len(arrays["frame"]), self._group_rows):
                 self._add({n: a[start : start + self._group_rows] for n, a in arrays.items()})
+
+    def note(self, text: str) -> None:
+        """Keep a text with the rows that only they tell, such as a summary; `tables.table_note`."""
+        self._parquet.add_key_value_metadata({NOTE_KEY: text.encode()})
 
     def _add(self, piece: dict[str, Array]) -> None:
         """Take at most a row group's worth of rows, and write a group once there is a full one."""

@@ -27,7 +27,13 @@ from auglift.errors import BrokenFileError, DataError, MissingDataError, SchemaE
 from auglift.storage.arrow_columns import Array, to_numpy
 from auglift.storage.schemas import KEYS, TEXT, Column, Schema, get_schema
 from auglift.storage.table_checks import KeyOrder, ascending, at, check_values, key_of, key_text
-from auglift.storage.table_metadata import METADATA_KEY, TableMetadata, combined, from_json
+from auglift.storage.table_metadata import (
+    METADATA_KEY,
+    NOTE_KEY,
+    TableMetadata,
+    combined,
+    from_json,
+)
 
 Source = Path | Sequence[Path]
 IntArray = npt.NDArray[np.int64]
@@ -109,6 +115,13 @@ def table_info(source: Source, kind: str, skeleton: str | None = None) -> TableI
             parts[path] = _metadata(file, schema, skeleton)
             n_rows += file.metadata.num_rows
     return TableInfo(combined(parts), n_rows, paths)
+
+
+def table_note(path: Path, kind: str) -> str | None:
+    """The text that the writer of a file has kept with it (`TableWriter.note`)."""
+    with _opened(path, get_schema(kind)) as file:
+        note = (file.metadata.metadata or {}).get(NOTE_KEY)
+    return None if note is None else note.decode()
 
 
 def read_table(
@@ -203,7 +216,8 @@ def _metadata(file: Any, schema: Schema, skeleton: str | None) -> TableMetadata:
     metadata = from_json(content.decode(), schema.kind)
     if skeleton is not None and metadata.skeleton != skeleton:
         raise SchemaError(f"its skeleton is {metadata.skeleton}; wanted: {skeleton}")
-    missing = [c.name for c in metadata.columns if c.name not in file.schema_arrow.names]
+    there = set(file.schema_arrow.names)
+    missing = [c.name for c in metadata.columns if c.name not in there]
     if missing:
         raise SchemaError(f"{schema.kind} without the columns {', '.join(missing)}")
     return metadata

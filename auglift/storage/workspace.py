@@ -84,6 +84,11 @@ class Workspace:
         """The same for other programs, under the name that they expect."""
         return self.xycd(dataset, split).with_suffix(".npz")
 
+    def xycd_there(self, dataset: str, split: str) -> Path:
+        """Whichever of the two is there; the table, if both or neither are."""
+        table, exchanged = self.xycd(dataset, split), self.xycd_npz(dataset, split)
+        return exchanged if exchanged.is_file() and not table.is_file() else table
+
     def run(self, name: str) -> RunFolder:
         """A run by its name."""
         return RunFolder(self.root / RUNS_FOLDER / _plain("run", name))
@@ -103,13 +108,16 @@ class Workspace:
 
     def splits(self, dataset: str, kind: str) -> list[str]:
         """The splits that a dataset has this kind of table of (of detections: their parts)."""
-        if get_schema(kind).kind == "xycd":
-            folder, prefix = self._tables(dataset), f"{dataset}_xycd_"
-        else:
-            folder, prefix = self._tables(dataset) / kind, ""
+        folder, prefix, suffixes = self._tables(dataset) / kind, "", {".parquet"}
+        if get_schema(kind).kind == "xycd":  # which may also be another program's
+            folder, prefix, suffixes = (
+                self._tables(dataset),
+                f"{dataset}_xycd_",
+                {".parquet", ".npz"},
+            )
         # Hidden files are half-written ones, or some system's notes.
-        stems = (p.stem for p in folder.glob("*.parquet") if not p.name.startswith("."))
-        return sorted(stem.removeprefix(prefix) for stem in stems if stem.startswith(prefix))
+        paths = (p for p in folder.glob("[!.]*") if p.suffix in suffixes)
+        return sorted({p.stem.removeprefix(prefix) for p in paths if p.stem.startswith(prefix)})
 
     def runs(self) -> list[RunFolder]:
         """All runs that have weights, the newest last."""

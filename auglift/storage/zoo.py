@@ -104,24 +104,30 @@ def _lock(path: Path) -> Iterator[None]:
     """Keep other processes that would fetch to `path` waiting."""
     import filelock
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(
-            f"the cache cannot be made: {error.strerror}",
-            where=path.parent,
-            hint="set AUGLIFT_CACHE to a folder that you may write to",
-        ) from error
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        logger.info("waiting for another process that fetches %s", path.name)
-        lock.acquire()
+    with _telling_of_the_cache(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            logger.info("waiting for another process that fetches %s", path.name)
+            lock.acquire()
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _telling_of_the_cache(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"the cache cannot be written to: {error.strerror or error}",
+            where=folder,
+            hint="set AUGLIFT_CACHE to a folder that you may write to",
+        ) from error
 
 
 def _first_hash(path: Path) -> str:
@@ -130,7 +136,8 @@ def _first_hash(path: Path) -> str:
     if not record.is_file():
         found = file_sha256(path)
         logger.warning("%s is trusted as it is; its SHA-256 is %s", path.name, found)
-        write_text(record, f"{found}\n")
+        with _telling_of_the_cache(path.parent):
+            write_text(record, f"{found}\n")
     return record.read_text(encoding="utf-8").strip()
 
 

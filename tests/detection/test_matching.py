@@ -9,10 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from auglift.detection.joining import count_unseen, join
-from auglift.detection.matching import box_iou, match_people, picture_numbers, true_boxes
+from auglift.detection.likeness import box_iou, true_boxes
+from auglift.detection.matching import match_people, picture_numbers
 from auglift.errors import UsageError
-from auglift.storage.schemas import XYCD
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.tables import Table
 
@@ -195,29 +194,3 @@ def test_the_same_picture_has_the_same_number() -> None:
     assert of_truth[0] == of_truth[1]
     assert len(set(of_truth)) == 3
     assert of_found.tolist() == [of_truth[3], of_truth[2]]
-
-
-def test_pictures_that_nobody_has_looked_at_are_counted_once() -> None:
-    truth = annotated({("a", 0, 0): BOX, ("a", 0, 1): BOX, ("a", 1, 0): BOX, ("b", 0, 1): BOX})
-    assert count_unseen(truth, detected({("a", 0, 1): None, ("c", 0, 0): BOX})) == 2
-    assert count_unseen(truth, detected({("a", 0, 0): BOX, ("a", 0, 1): BOX,
-                                         ("b", 0, 1): None})) == 0  # fmt: skip
-
-
-def test_joined_rows_have_what_was_chosen_and_nothing_else() -> None:
-    truth = annotated({("a", 0, 0): BOX, ("a", 0, 1): BOX, ("a", 1, 1): BOX})
-    found = detected({("a", 0, 0): BOX, ("a", 0, 1): shifted(BOX, 9)}, confidence=[0.25, 0.75])
-    names = ("sequence", "frame", "detected", "keypoints_2d", "box_xyxy", "joint_confidence",
-             "depth_valid")  # fmt: skip
-    columns = [c for c in XYCD.columns if c.name in names]
-    joined = join(truth, found, np.array([1, -1, 0]), columns)
-    assert set(joined) == set(names)
-    assert joined["frame"].tolist() == [0, 1, 1]
-    assert joined["detected"].tolist() == [True, False, True]
-    assert joined["keypoints_2d"] is truth["keypoints_2d"]  # the true ones, not the detector's
-    assert joined["box_xyxy"][0].tolist() == list(shifted(BOX, 9))
-    assert np.isnan(joined["box_xyxy"][1]).all()
-    assert joined["joint_confidence"][[0, 2], 0].tolist() == [0.75, 0.25]
-    assert joined["depth_valid"].all(axis=1).tolist() == [True, False, True]
-    nothing = join(truth, detected({}), np.array([-1, -1, -1]), columns)
-    assert not nothing["detected"].any()

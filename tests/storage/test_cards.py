@@ -130,6 +130,9 @@ def test_only_hashes_that_are_vouched_for():
     unknown = {card.id for card in load_cards().values() if card.sha256 == UNKNOWN and card.urls}
     assert unknown == {
         "rtmpose-l-384x288",
+        "rtmpose-x-384x288",
+        "depth-anything-v2-base",
+        "depth-anything-v2-large",
         "depth-anything-v2-base-indoor",
         "depth-anything-v2-large-indoor",
         "depth-anything-v2-small-outdoor",

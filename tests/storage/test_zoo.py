@@ -226,7 +226,7 @@ def test_nobody_listens(cache: Path):
 def test_cache_that_cannot_be_made(site: Site, tmp_path: Path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ModelError, match="cache cannot be made") as caught:
+    with pytest.raises(ModelError, match="cache cannot be written to") as caught:
         model_path(make_card(urls=(site.put("a.onnx", CONTENT),)))
     assert "AUGLIFT_CACHE" in str(caught.value.hint)
 
@@ -307,3 +307,18 @@ def test_parallel_jobs_fetch_once(site: Site, cache: Path):
         job.join()
     assert site.asked == ["/a.onnx"]
     assert left_over(cache) == ["tiny.onnx"]
+
+
+def test_a_cache_that_may_only_be_read_is_said(monkeypatch, tmp_path):
+    """Not by its mode: who is root may write anywhere."""
+    import filelock
+
+    def refuse(self, *args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path))
+    monkeypatch.delenv("AUGLIFT_OFFLINE", raising=False)
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with pytest.raises(ModelError, match="cannot be written to: Permission denied") as caught:
+        model_path("rtmpose-m")
+    assert "AUGLIFT_CACHE" in caught.value.hint

@@ -39,7 +39,8 @@ def write_detections(
         fps={sequence.id.name: sequence.fps for sequence in read},
         dataset=dataset,
         n_features=n_features(sequences[0].folder, options),
-        config=lasting_settings(config),
+        # Whose a detection is, the file says: merge --match gt-box goes by the number.
+        config=lasting_settings(config) | {"person": "gt-box"},
         config_hash=config_hash(config),
     )
     n_rows = 0
