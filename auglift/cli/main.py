@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from auglift.cli.convert import convert
 from auglift.cli.demo import demo
 from auglift.cli.detect_depth import detect_depth
 from auglift.cli.doctor import doctor
@@ -19,6 +20,7 @@ from auglift.cli.models import models
 from auglift.cli.options import with_session
 from auglift.cli.preprocess import preprocess
 from auglift.cli.simulate import simulate
+from auglift.cli.sweep import sweep
 from auglift.cli.train import train
 from auglift.cli.view import view
 
@@ -68,6 +70,8 @@ TOOL_COMMANDS: dict[str, Command] = {
     "film": film,
     "simulate": simulate,
     "view": view,
+    "sweep": sweep,
+    "convert": convert,
     "export": export,
     "models": models,
     "doctor": doctor,
