@@ -1,8 +1,9 @@
-"""Lifted people as files: JSON for programs and people, NPZ for numpy.
+"""Lifted people as files: JSON for programs and people, NPZ for numpy, Parquet for tables.
 
-In: `LiftedPeople`, one entry per tracked person. Out: a JSON document (see `as_document`; format
-and version are inside) or an `.npz` with the same names, in which all people's rows stand one below
-the other. Metres, camera axes (x right, y down, z forward), poses about their root.
+In: `LiftedPeople`, one entry per tracked person. Out: a JSON document (docs/people_json.md says
+every field), or an `.npz` or `.parquet` with the same names, in which all people's rows stand one
+below the other. Metres, camera axes (x right, y down, z forward), poses about their root; the
+root's own place beside them, where it is known.
 """
 
 from __future__ import annotations
@@ -14,13 +15,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from auglift.geometry.camera import Camera
+from auglift.geometry.ground import World
 from auglift.geometry.skeleton import Skeleton
 from auglift.storage.atomic import replacing, write_text
 
 FORMAT = "auglift-people"
-VERSION = 1
+VERSION = 2
+"""2 added camera, world, positions, root_m and uncertainty_m to 1."""
 AXES = "camera: x right, y down, z forward"
+UNKNOWN_POSITIONS = "unknown: poses are about their root"
+
+ROWS = (
+    "frame", "time_s", "detected", "pose_3d", "root_m", "uncertainty_m", "joints_2d", "confidence",
+)  # fmt: skip
+"""What every person has for every frame, by the names of the files."""
+
+_DIGITS = {
+    "time_s": 6, "pose_3d": 5, "root_m": 5, "uncertainty_m": 4, "joints_2d": 2, "confidence": 4,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,11 +56,32 @@ class LiftedPerson:
     """(T, J, 2) px; NaN likewise."""
     confidence: npt.NDArray[np.floating[Any]]
     """(T, J); NaN likewise."""
+    root_m: npt.NDArray[np.floating[Any]] | None = None
+    """(T, 3) m, the root in camera axes; NaN where unknown, None where never known."""
+    uncertainty_m: npt.NDArray[np.floating[Any]] | None = None
+    """(T, J) m, how far each joint of `pose_3d` may be off; NaN and None likewise."""
 
     @property
     def is_lifted(self) -> npt.NDArray[np.bool_]:
         """(T,) whether the row has a pose."""
         return np.asarray(np.isfinite(self.pose_3d).all(axis=(1, 2)))
+
+    @property
+    def is_placed(self) -> npt.NDArray[np.bool_]:
+        """(T,) whether the row has a pose and a place."""
+        if self.root_m is None:
+            return np.zeros(len(self.frame), bool)
+        return np.asarray(self.is_lifted & np.isfinite(self.root_m).all(axis=1))
+
+    def rows(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays of `ROWS`; what was never known is NaN."""
+        n_frames, n_joints = self.pose_3d.shape[:2]
+        unknown: dict[str, tuple[int, ...]] = {"root_m": (3,), "uncertainty_m": (n_joints,)}
+        arrays = {name: getattr(self, name) for name in ROWS}
+        for name, shape in unknown.items():
+            if arrays[name] is None:
+                arrays[name] = np.full((n_frames, *shape), np.nan, np.float32)
+        return arrays
 
 
 @dataclass(frozen=True)
@@ -57,6 +94,12 @@ class LiftedPeople:
     fps: float
     lifter: str
     people: list[LiftedPerson] = field(default_factory=list)
+    camera: Camera | None = None
+    """The lens that the places were found with; its own place in the world is not used."""
+    world: World = field(default_factory=World)
+    """How camera axes become axes of which one points up."""
+    positions: str = UNKNOWN_POSITIONS
+    """How size and places were found, in words."""
 
 
 def as_document(lifted: LiftedPeople) -> dict[str, Any]:
@@ -81,6 +124,14 @@ def describe(lifted: LiftedPeople) -> dict[str, Any]:
             "joints": list(lifted.skeleton.joints),
             "parents": list(lifted.skeleton.parents),
         },
+        "positions": lifted.positions,
+        "camera": _camera_document(lifted.camera),
+        "world": {
+            "rotation": _rounded(lifted.world.rotation, 9),
+            "translation": _rounded(lifted.world.translation, 5),
+            "up": lifted.world.up,
+            "how": lifted.world.how,
+        },
     }
 
 
@@ -91,15 +142,42 @@ def write_json(path: Path, lifted: LiftedPeople) -> None:
 
 def write_npz(path: Path, lifted: LiftedPeople) -> None:
     """Write all rows (R, …) with their `person` beside them; `about` is the JSON of `describe`."""
-    rows = [*lifted.people, _nobody(lifted.skeleton.n_joints)]
-    arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(person, name) for person in rows])
-        for name in ("frame", "time_s", "detected", "pose_3d", "joints_2d", "confidence")
-    }
-    arrays["person"] = np.repeat([row.person for row in rows], [len(row.frame) for row in rows])
+    arrays: dict[str, Any] = dict(_columns(lifted))
     arrays["about"] = np.array(json.dumps(describe(lifted), ensure_ascii=False))
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays)
+
+
+def write_parquet(path: Path, lifted: LiftedPeople) -> None:
+    """Write one row per person and frame; `about` in the metadata is the JSON of `describe`.
+
+    Arrays of a row are Arrow's fixed_shape_tensor: lists of fixed length to readers without it.
+    """
+    columns = {name: _arrow(values) for name, values in _columns(lifted).items()}
+    about = json.dumps(describe(lifted), ensure_ascii=False)
+    table = pa.table(columns).replace_schema_metadata({"about": about})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def _columns(lifted: LiftedPeople) -> dict[str, npt.NDArray[Any]]:
+    """All people's rows (R, …) by name, one person below the other."""
+    everybody = [*lifted.people, _nobody(lifted.skeleton.n_joints)]
+    rows = [person.rows() for person in everybody]
+    numbers = [person.person for person in everybody]
+    return {
+        "person": np.repeat(numbers, [len(person.frame) for person in everybody]),
+        **{name: np.concatenate([row[name] for row in rows]) for name in ROWS},
+    }
+
+
+def _arrow(values: npt.NDArray[Any]) -> Any:
+    """An Arrow array of rows (R, …)."""
+    if values.ndim == 1:
+        return pa.array(values)
+    shape, flat = values.shape[1:], pa.array(values.reshape(-1))
+    rows = pa.FixedSizeListArray.from_arrays(flat, int(np.prod(shape)))
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(flat.type, shape), rows)
 
 
 def _nobody(n_joints: int) -> LiftedPerson:
@@ -117,15 +195,17 @@ def _nobody(n_joints: int) -> LiftedPerson:
 
 
 def _person_document(person: LiftedPerson) -> dict[str, Any]:
-    return {
-        "person": person.person,
-        "frame": person.frame.tolist(),
-        "time_s": _rounded(person.time_s, 6),
-        "detected": person.detected.tolist(),
-        "pose_3d": _rounded(person.pose_3d, 5),
-        "joints_2d": _rounded(person.joints_2d, 2),
-        "confidence": _rounded(person.confidence, 4),
+    rows = {
+        name: _rounded(values, _DIGITS[name]) if name in _DIGITS else values.tolist()
+        for name, values in person.rows().items()
     }
+    return {"person": person.person, **rows}
+
+
+def _camera_document(camera: Camera | None) -> dict[str, Any] | None:
+    if camera is None:
+        return None
+    return {"intrinsics": _rounded(camera.intrinsics, 9), "distortion": camera.distortion}
 
 
 def _rounded(values: npt.NDArray[np.floating[Any]], digits: int) -> Any:
