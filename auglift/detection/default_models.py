@@ -1,9 +1,12 @@
-"""Which networks look at pictures, where nobody says it."""
+"""Which networks look at pictures, where nobody says it: by mode, and by dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from auglift.errors import unknown_name
 
 
 class ModelNames(NamedTuple):
@@ -14,11 +17,45 @@ class ModelNames(NamedTuple):
     depth: str
 
 
-REAL = ModelNames("rtmdet-m", "rtmpose-l-384x288", "depth-anything-v2-small-indoor")
+@dataclass(frozen=True)
+class Mode:
+    """Three networks, and what they are told beyond their cards."""
+
+    models: ModelNames
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Arguments of the class that runs a network, by role: people, poses2d, depth."""
+
+
+# All but `paper` may be used for anything: Depth Anything V2 Base and Large are CC-BY-NC.
+MODES = {
+    "lightweight": Mode(ModelNames("rtmdet-nano", "rtmpose-t", "depth-anything-v2-small-indoor")),
+    "balanced": Mode(ModelNames("rtmdet-m", "rtmpose-m", "depth-anything-v2-small-indoor")),
+    "performance": Mode(
+        ModelNames("rtmdet-m", "rtmpose-l-384x288", "depth-anything-v2-small-indoor")
+    ),
+    # What AugLift ran, indoors and outdoors.
+    "paper": Mode(
+        ModelNames("rtmdet-m", "rtmpose-l-384x288", "depth-anything-v2-large-indoor"),
+        {"poses2d": {"flip_test": True}},
+    ),
+}
+DEFAULT_MODE = "performance"
+
+REAL = MODES[DEFAULT_MODE].models
 VIRTUAL = ModelNames("virtual-person", "virtual-pose", "virtual-depth")
 
 
 def default_models(datasets: Iterable[str]) -> ModelNames:
-    """The networks for these datasets: those that read the virtual world's colour code read no
-    other world, so they are for that dataset alone."""
-    return VIRTUAL if set(datasets) == {"virtual"} else REAL
+    """The networks for these datasets where no mode is named."""
+    return mode_for(datasets).models
+
+
+def mode_for(datasets: Iterable[str], mode: str = DEFAULT_MODE) -> Mode:
+    """The networks of a mode for these datasets.
+
+    Those that read the virtual world's colour code read no other world, so they are for that
+    dataset alone, in every mode.
+    """
+    if mode not in MODES:
+        raise unknown_name("mode", mode, MODES)
+    return Mode(VIRTUAL) if set(datasets) == {"virtual"} else MODES[mode]

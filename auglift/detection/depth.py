@@ -5,8 +5,15 @@ at the network's resolution. It is never upsampled: where a value is wanted at p
 `geometry/descriptor.py` interpolates just those, with the numbers that the official
 `interpolate(..., align_corners=True)` of the whole map would give.
 
-`kind` says what the values are: "metric", metres along the optical axis; or "relative", as the
-network gives them (Depth Anything's are inverse depths without scale or origin: larger is nearer).
+Whatever the network answers, in a `DepthMap` larger is farther. `kind` says what it answers:
+
+* "metric": metres along the optical axis.
+* "relative": depth of unknown scale, kept as it is.
+* "inverse": disparity of unknown scale and origin, larger is nearer (Depth Anything's relative
+  networks). Its depth is 1 / disparity: the order of any two pixels is right, their ratio only as
+  far as the network's disparity of infinity is 0. No disparity (≤ 0: the sky) is infinitely far,
+  which the descriptor counts as no depth.
+
 DA3METRIC-LARGE answers for a camera of 300 px focal length (`focal_divisor_px=300`): metric depth =
 focal length · output / 300, the focal length being that of the picture as the network sees it.
 
@@ -18,13 +25,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.features import FeatureTap, cells_of_patches, sample_features
 from auglift.detection.network import FloatArray, PictureNetwork, as_rgb
 from auglift.errors import DataError, unknown_name
 from auglift.geometry import descriptor
@@ -35,7 +43,8 @@ from auglift.storage.pictures import Picture
 MEAN_RGB = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 STD_RGB = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
-KINDS = ("metric", "relative")
+KINDS = ("metric", "relative", "inverse")
+TRAINED_PX = 518
 PATCH_PX = 14
 LONGEST_SIDE = 4
 """Of the network's picture, in short sides. The official rule knows no end: a picture of 1 × 1000
@@ -49,24 +58,42 @@ class DepthMap:
     values: FloatArray
     """(h, w)"""
     picture_wh: tuple[int, int]
+    features: FloatArray | None = None
+    """(C, h', w') of the tensor that was asked for, on its own grid."""
 
     def sample(self, xy: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The depth (P,) at picture pixels (P, 2)."""
         return descriptor.sample_map(self.values, self.picture_wh, xy)
 
     def describe(
-        self, points: npt.NDArray[Any], radii: npt.NDArray[Any]
+        self,
+        points: npt.NDArray[Any],
+        radii: npt.NDArray[Any],
+        quantiles: tuple[float, float] = (0.1, 0.9),
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         """Depth statistics (J, 6) in the discs around `points` (J, 2), and which are valid (J,)."""
-        return descriptor.describe(self.values, self.picture_wh, points, radii)
+        return descriptor.describe(self.values, self.picture_wh, points, radii, quantiles)
+
+    def features_at(self, joints: npt.NDArray[Any], pooling: str) -> FloatArray:
+        """The network's features at joints (N, J, 2) in picture pixels → (N, J, C)."""
+        if self.features is None:
+            raise ValueError("this depth was estimated without features")
+        n_channels, height, width = self.features.shape
+        cells = cells_of_patches(joints, self.picture_wh, (width, height))
+        flat = cells.reshape(1, -1, 2)
+        return sample_features(self.features[None], flat, pooling).reshape(
+            *joints.shape[:-1], n_channels
+        )
 
 
 class DepthEstimator:
     """Estimates depth with an opened graph: image (B, 3, h, w) → depth (B, h, w) or (B, 1, h, w).
 
-    `target_px` is the length that the shorter side is brought to (518 as trained; 252 costs a
-    quarter). `focal_divisor_px` is for networks that answer for one focal length. `output` names
-    the depth among several outputs; without it "depth", or the only one.
+    `target_px` is the length that the shorter side is brought to: unless given, that of a graph
+    that takes one size, else 518 as trained (252 costs a quarter). `focal_divisor_px` is for
+    networks that answer for one focal length. `output` names the depth among several outputs;
+    without it "depth", or the only one. `tap` is a further output, kept for
+    features.
     """
 
     def __init__(
@@ -74,17 +101,20 @@ class DepthEstimator:
         model: OnnxModel,
         *,
         kind: str = "metric",
-        target_px: int = 518,
+        target_px: int | None = None,
         focal_divisor_px: float | None = None,
         output: str | None = None,
+        tap: FeatureTap | None = None,
         batch: int = 8,
     ) -> None:
         if kind not in KINDS:
             raise unknown_name("kind of depth", kind, KINDS)
         self._network = PictureNetwork(model, mean=MEAN_RGB, std=STD_RGB, batch=batch)
         self._output = _depth_output(self._network, output)
+        self.tap = tap
+        self.n_features = tap.n_channels if tap else 0
         self.kind = kind
-        self.target_px = target_px
+        self.target_px = target_px or min(self._network.input_wh or (TRAINED_PX,))
         self.needs_focal = focal_divisor_px is not None
         self._focal_divisor_px = focal_divisor_px
 
@@ -105,34 +135,49 @@ class DepthEstimator:
             )
         rgb = [as_rgb(picture) for picture in pictures]
         sizes = [(picture.shape[1], picture.shape[0]) for picture in rgb]
-        maps: dict[int, FloatArray] = {}
+        maps: dict[int, DepthMap] = {}
         for size in dict.fromkeys(sizes):
             alike = [i for i, other in enumerate(sizes) if other == size]
             maps |= zip(alike, self._run([rgb[i] for i in alike], size), strict=True)
-        if focal_px is not None and self._focal_divisor_px is not None:
-            for i_picture, focal in enumerate(focal_px):
-                in_network_px = _focal_in_network(focal, sizes[i_picture], maps[i_picture])
-                maps[i_picture] *= np.float32(in_network_px / self._focal_divisor_px)
-        return [DepthMap(maps[i], size) for i, size in enumerate(sizes)]
+        found = [maps[i] for i in range(len(rgb))]
+        if focal_px is None or self._focal_divisor_px is None:
+            return found
+        return [
+            _scaled(depth, _focal_in_network(focal, depth) / self._focal_divisor_px)
+            for depth, focal in zip(found, focal_px, strict=True)
+        ]
 
-    def _run(self, pictures: Sequence[Picture], picture_wh: tuple[int, int]) -> FloatArray:
-        """The depth (B, h, w) of pictures of one size."""
+    def _run(self, pictures: Sequence[Picture], picture_wh: tuple[int, int]) -> list[DepthMap]:
+        """The depth of pictures of one size."""
         wh = self._input_wh(picture_wh)
         resized = [
             np.asarray(cv2.resize(picture, wh, interpolation=cv2.INTER_CUBIC), np.uint8)
             for picture in pictures
         ]
-        values = self._network.run(resized)[self._output]
+        outputs = self._network.run(resized)
+        depths = self._depths(outputs[self._output], wh)
+        features: Sequence[FloatArray | None] = [None] * len(depths)
+        if self.tap is not None:
+            maps = outputs[self.tap.tensor]
+            shape = (None, self.tap.n_channels, None, None)
+            self._network.require_shape(self.tap.tensor, maps, shape)
+            features = list(maps)
+        return [
+            DepthMap(values, picture_wh, own) for values, own in zip(depths, features, strict=True)
+        ]
+
+    def _depths(self, values: FloatArray, wh: tuple[int, int]) -> FloatArray:
+        """The answer (B, h, w) or (B, 1, h, w), checked, as depth (B, h, w)."""
         if values.ndim == 4:
             self._network.require_shape(self._output, values, (None, 1, None, None))
             values = values[:, 0]
         self._network.require_shape(self._output, values, (None, wh[1], wh[0]))
-        if self.kind == "metric" and values.max() <= 0:
+        if self.kind != "relative" and values.max() <= 0:
             raise self._network.error(
-                "the depth is 0 everywhere",
+                f"the {'depth' if self.kind == 'metric' else 'disparity'} is 0 everywhere",
                 hint="early metric exports of Depth Anything V2 are broken so; export it anew",
             )
-        return values
+        return depth_of_disparity(values) if self.kind == "inverse" else values
 
     def _input_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:
         wanted = network_wh(picture_wh, self.target_px)
@@ -145,16 +190,24 @@ class DepthEstimator:
         return wanted
 
 
-def _focal_in_network(
-    focal_px: npt.NDArray[Any], picture_wh: tuple[int, int], values: FloatArray
-) -> float:
+def depth_of_disparity(disparity: FloatArray) -> FloatArray:
+    """1 / disparity; infinite where there is none."""
+    far = np.full_like(disparity, np.inf)
+    return np.divide(np.float32(1), disparity, out=far, where=disparity > 0)
+
+
+def _scaled(depth: DepthMap, factor: float) -> DepthMap:
+    return replace(depth, values=depth.values * np.float32(factor))
+
+
+def _focal_in_network(focal_px: npt.NDArray[Any], depth: DepthMap) -> float:
     """The focal length of the picture as resized for the network, the mean of both axes."""
-    height, width = values.shape
-    scale = np.array([width / picture_wh[0], height / picture_wh[1]])
+    height, width = depth.values.shape
+    scale = np.array([width / depth.picture_wh[0], height / depth.picture_wh[1]])
     return float(np.mean(np.asarray(focal_px) * scale))
 
 
-def network_wh(picture_wh: tuple[int, int], target_px: int = 518) -> tuple[int, int]:
+def network_wh(picture_wh: tuple[int, int], target_px: int = TRAINED_PX) -> tuple[int, int]:
     """The size at which the network sees a picture: Depth Anything V2's "lower bound" rule.
 
     Both sides by one scale so that the shorter is `target_px`, each then rounded to whole patches,

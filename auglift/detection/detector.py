@@ -2,26 +2,47 @@
 
 `detect-depth` and `infer` both call `Detector.detect`. In: RGB uint8 pictures of one source. Out,
 per picture: `Detections`, the detections table's columns for everybody in it, best first; nobody
-there is zero rows.
+there is zero rows. `Detector.look` gives the depth maps along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from auglift.detection.depth import DepthEstimator, DepthMap
-from auglift.detection.people import PersonDetector
-from auglift.detection.poses2d import PoseEstimator2d, Poses2d
-from auglift.geometry.descriptor import STATISTICS, describe, radius_px, torso_size_px
+from auglift.detection.features import as_float16, require_pooling
+from auglift.detection.people import People
+from auglift.detection.poses2d import Poses2d
+from auglift.errors import UsageError
+from auglift.geometry.descriptor import STATISTICS, radius_px, torso_size_px
 from auglift.geometry.joint_maps import map_confidence, map_joints
 from auglift.geometry.skeleton import Skeleton, get_skeleton
 
 FloatArray = npt.NDArray[np.float32]
+
+
+class FindsPeople(Protocol):
+    """`people.PersonDetector`, or rtmlib's in its place."""
+
+    def detect(self, pictures: Sequence[npt.NDArray[Any]]) -> list[People]:
+        """The people in each picture."""
+
+
+class FindsJoints(Protocol):
+    """`poses2d.PoseEstimator2d`, or rtmlib's in its place."""
+
+    skeleton: Skeleton
+    n_features: int
+
+    def estimate(
+        self, pictures: Sequence[npt.NDArray[Any]], boxes_xyxy: Sequence[npt.NDArray[Any]]
+    ) -> list[Poses2d]:
+        """The joints in each picture's boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,49 +77,83 @@ class Detections:
     """(N, J)"""
     radius_px: FloatArray
     """(N, J)"""
+    features: npt.NDArray[np.float16] | None = None
+    """(N, J, F), where they were asked for."""
 
     def __len__(self) -> int:
         return len(self.box_score)
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """The table's columns by name."""
-        return dict(vars(self))
+        return {name: values for name, values in vars(self).items() if values is not None}
+
+
+class Seen(NamedTuple):
+    """Everybody in one picture, and its depth; None where nobody asked for it."""
+
+    detections: Detections
+    depth: DepthMap | None
 
 
 class Detector:
-    """Three opened networks and one descriptor."""
+    """Three opened networks and one descriptor.
+
+    `features` names the pooling by which the networks' features are read at the joints; they are
+    those of the pose network, then those of the depth network (`feature_sizes`).
+    """
 
     def __init__(
         self,
-        people: PersonDetector,
-        poses: PoseEstimator2d,
+        people: FindsPeople,
+        poses: FindsJoints,
         depth: DepthEstimator | None,
         *,
         skeleton: str = "h36m_17",
         descriptor: DescriptorOptions | None = None,
+        features: str | None = None,
     ) -> None:
         self.people, self.poses, self.depth = people, poses, depth
         self.skeleton: Skeleton = get_skeleton(skeleton)
         self.descriptor = descriptor or DescriptorOptions()
+        self.features = features
+        if features is not None:
+            require_pooling(features)
+            if not self.n_features:
+                raise UsageError("no network gives out features", hint="open them with features")
 
     @property
     def keypoint_skeleton(self) -> Skeleton:
         """The joint set of the 2D network."""
         return self.poses.skeleton
 
+    @property
+    def feature_sizes(self) -> tuple[int, int]:
+        """How many features come from the pose network and how many from the depth network."""
+        if self.features is None:
+            return 0, 0
+        return self.poses.n_features, self.depth.n_features if self.depth else 0
+
+    @property
+    def n_features(self) -> int:
+        """F, the sum of `feature_sizes`."""
+        return sum(self.feature_sizes)
+
     def detect(
         self, pictures: Sequence[npt.NDArray[Any]], focal_px: Sequence[Any] | None = None
     ) -> list[Detections]:
-        """Everybody in each picture; `focal_px` (fx, fy) is for depth networks that ask for it.
+        """Everybody in each picture; `focal_px` (fx, fy) is for depth networks that ask for it."""
+        return [seen.detections for seen in self.look(pictures, focal_px)]
 
-        Depth is not computed for pictures without people.
-        """
+    def look(
+        self, pictures: Sequence[npt.NDArray[Any]], focal_px: Sequence[Any] | None = None
+    ) -> list[Seen]:
+        """As `detect`, with the depth maps; none is computed for pictures without people."""
         people = self.people.detect(pictures)
         poses = self.poses.estimate(pictures, [found.boxes_xyxy for found in people])
         peopled = [i for i, found in enumerate(people) if len(found)]
         maps = dict(zip(peopled, self._depth_maps(pictures, peopled, focal_px), strict=True))
         return [
-            self._describe(found.boxes_xyxy, found.scores, pose, maps.get(i))
+            Seen(self._describe(found, pose, maps.get(i)), maps.get(i))
             for i, (found, pose) in enumerate(zip(people, poses, strict=True))
         ]
 
@@ -113,27 +168,41 @@ class Detector:
         focal = None if focal_px is None else [focal_px[i] for i in chosen]
         return self.depth.estimate([pictures[i] for i in chosen], focal)
 
-    def _describe(
-        self, boxes: FloatArray, scores: FloatArray, pose: Poses2d, depth: DepthMap | None
-    ) -> Detections:
+    def _describe(self, people: People, pose: Poses2d, depth: DepthMap | None) -> Detections:
         source, target = self.keypoint_skeleton.name, self.skeleton.name
         joints = map_joints(pose.keypoints_2d, source, target).astype(np.float32)
         trust = map_confidence(pose.confidence, source, target).astype(np.float32)
         options = self.descriptor
         size = torso_size_px(joints, self.skeleton)
         radius = radius_px(trust, size, options.radius_rule, options.r_min_px, options.r_max_px)
+        radius = radius.astype(np.float32)  # as the table keeps it: it tells which pixels counted
         depth_m, valid = self._read_discs(depth, joints, radius)
         return Detections(
-            box_xyxy=boxes,
-            box_score=scores,
+            box_xyxy=people.boxes_xyxy,
+            box_score=people.scores,
             keypoints_2d=pose.keypoints_2d,
             confidence=pose.confidence,
             joints_2d=joints,
             joint_confidence=trust,
             depth_m=depth_m,
             depth_valid=valid,
-            radius_px=radius.astype(np.float32),
+            radius_px=radius,
+            features=self._features(pose, depth, joints),
         )
+
+    def _features(
+        self, pose: Poses2d, depth: DepthMap | None, joints: FloatArray
+    ) -> npt.NDArray[np.float16] | None:
+        """(N, J, F), those of the pose network first; None where nobody asked for them."""
+        if self.features is None:
+            return None
+        n_pose, n_depth = self.feature_sizes
+        found = np.full((*joints.shape[:2], n_pose + n_depth), np.nan, np.float32)
+        if n_pose:
+            found[..., :n_pose] = pose.features_at(joints, self.features)
+        if n_depth and depth is not None:
+            found[..., n_pose:] = depth.features_at(joints, self.features)
+        return as_float16(found)
 
     def _read_discs(
         self, depth: DepthMap | None, joints: FloatArray, radius: npt.NDArray[Any]
@@ -142,11 +211,7 @@ class Detector:
         shape = joints.shape[:-1]
         if depth is None:
             return np.full((*shape, len(STATISTICS)), np.nan, np.float32), np.zeros(shape, bool)
-        depth_m, valid = describe(
-            depth.values,
-            depth.picture_wh,
-            joints.reshape(-1, 2),
-            radius.reshape(-1),
-            self.descriptor.quantiles,
+        depth_m, valid = depth.describe(
+            joints.reshape(-1, 2), radius.reshape(-1), self.descriptor.quantiles
         )
         return depth_m.reshape(*shape, len(STATISTICS)), valid.reshape(shape)

@@ -85,11 +85,12 @@ class PictureNetwork:
     def _normalise(self, pictures: Sequence[Picture], n: int) -> FloatArray:
         """(value − mean) / std by table: exact, and cheaper than arithmetic on floats."""
         height, width = pictures[0].shape[:2]
-        tensor = np.zeros((n, 3, height, width), np.float32)
+        tensor = np.empty((n, 3, height, width), np.float32)
         for i_picture, picture in enumerate(pictures):
             planes = cv2.split(picture)
             for i_channel, plane in enumerate(self._planes):
-                tensor[i_picture, i_channel] = cv2.LUT(planes[plane], self._tables[i_channel])
+                cv2.LUT(planes[plane], self._tables[i_channel], dst=tensor[i_picture, i_channel])
+        tensor[len(pictures) :] = 0
         return tensor
 
     def require_shape(

@@ -10,7 +10,8 @@ Two kinds of graph are told apart by their outputs:
 * Raw heads, NMS here: boxes (B, A, 4) xyxy in network pixels and scores (B, A, C) after the
   sigmoid, C classes, under any names. These run in batches.
 
-Both then pass the second stage that MMPose puts behind its detectors (score 0.3, IoU 0.3).
+Both then pass the second stage that MMPose's users put behind the detector (score 0.3, IoU 0.3 by
+MMPose's own `nms`); MMDeploy's graphs hold an NMS of their own, at an IoU of 0.5 or 0.6.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auglift.detection.network import FloatArray, PictureNetwork, as_rgb
+from auglift.detection.nms import nms
 from auglift.storage.onnx_session import OnnxModel
 from auglift.storage.pictures import Picture
 
@@ -90,9 +92,17 @@ class PersonDetector:
         else:
             found = self._from_raw_heads(in_network, *self._raw_heads)
         return [
-            self._second_stage(boxes, scores, scale, picture)
+            self._in_picture(boxes, scores, scale, picture)
             for (boxes, scores), (_, scale), picture in zip(found, letterboxed, rgb, strict=True)
         ]
+
+    def _in_picture(
+        self, boxes: FloatArray, scores: FloatArray, scale: FloatArray, picture: Picture
+    ) -> People:
+        likely = scores > self._score_threshold
+        in_picture = (boxes[likely].reshape(-1, 2, 2) / scale).reshape(-1, 4)
+        wh = (picture.shape[1], picture.shape[0])
+        return second_stage(in_picture, scores[likely], wh, self._iou_threshold)
 
     def _from_dets(self, pictures: Sequence[Picture]) -> list[tuple[FloatArray, FloatArray]]:
         found = []
@@ -119,17 +129,17 @@ class PersonDetector:
         of_person = scores[..., self._person_class]
         return [_first_stage(*pair) for pair in zip(boxes, of_person, strict=True)]
 
-    def _second_stage(
-        self, boxes: FloatArray, scores: FloatArray, scale: FloatArray, picture: Picture
-    ) -> People:
-        height, width = picture.shape[:2]
-        in_picture = boxes.reshape(-1, 2, 2) / scale
-        boxes = np.clip(in_picture, 0, np.array([width, height], np.float32)).reshape(-1, 4)
-        has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        likely = has_area & (scores > self._score_threshold)
-        boxes, scores = boxes[likely], scores[likely]
-        kept = nms(boxes, scores, self._iou_threshold)
-        return People(boxes[kept], scores[kept])
+
+def second_stage(
+    boxes: FloatArray, scores: FloatArray, picture_wh: tuple[int, int], iou_threshold: float
+) -> People:
+    """Boxes (N, 4) in picture pixels → those of the picture, its people, best first."""
+    limits = np.array(picture_wh, np.float32)
+    boxes = np.clip(boxes.reshape(-1, 2, 2), 0, limits).reshape(-1, 4)
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes, scores = boxes[has_area], scores[has_area]
+    kept = nms(boxes, scores, iou_threshold, border_px=1)
+    return People(boxes[kept], scores[kept])
 
 
 def letterbox(picture: Picture, input_wh: tuple[int, int]) -> tuple[Picture, FloatArray]:
@@ -142,39 +152,16 @@ def letterbox(picture: Picture, input_wh: tuple[int, int]) -> tuple[Picture, Flo
     scale = min(input_wh[0] / width, input_wh[1] / height)
     new_wh = (max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5)))
     canvas = np.full((input_wh[1], input_wh[0], 3), PAD_LEVEL, np.uint8)
-    canvas[: new_wh[1], : new_wh[0]] = cv2.resize(picture, new_wh, interpolation=cv2.INTER_LINEAR)
+    inside = canvas[: new_wh[1], : new_wh[0]]
+    cv2.resize(picture, new_wh, dst=inside, interpolation=cv2.INTER_LINEAR)
     return canvas, np.array([new_wh[0] / width, new_wh[1] / height], np.float32)
-
-
-def nms(
-    boxes: FloatArray, scores: FloatArray, iou_threshold: float, at_most: int | None = None
-) -> npt.NDArray[np.intp]:
-    """Greedy non-maximum suppression: indices of the kept boxes (N, 4), best score first.
-
-    A box goes when its IoU with a kept better one exceeds the threshold. Areas are plain products
-    as in MMDetection; MMPose's NMS adds 1 to each side, which moves the IoU of boxes of 100 px by
-    less than 0.01 and is not imitated.
-    """
-    sides = boxes[:, 2:] - boxes[:, :2]
-    areas = sides[:, 0] * sides[:, 1]
-    waiting = np.argsort(-scores, kind="stable")
-    kept: list[np.intp] = []
-    while len(waiting) and (at_most is None or len(kept) < at_most):
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        top_left = np.maximum(boxes[best, :2], boxes[waiting, :2])
-        bottom_right = np.minimum(boxes[best, 2:], boxes[waiting, 2:])
-        overlap = np.prod(np.maximum(bottom_right - top_left, 0), axis=1)
-        union = areas[best] + areas[waiting] - overlap
-        waiting = waiting[overlap <= iou_threshold * union]
-    return np.array(kept, np.intp)
 
 
 def _first_stage(boxes: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What graphs with NMS inside do to the heads of one picture: (A, 4), (A,) → (N, 4), (N,)."""
     best = np.argsort(-scores, kind="stable")[:NETWORK_CANDIDATES]
     best = best[scores[best] > NETWORK_SCORE]
-    kept = best[nms(boxes[best], scores[best], NETWORK_IOU, NETWORK_BOXES)]
+    kept = best[nms(boxes[best], scores[best], NETWORK_IOU, at_most=NETWORK_BOXES)]
     return boxes[kept], scores[kept]
 
 

@@ -4,24 +4,24 @@ In: RGB uint8 pictures (H, W, 3) and, for each, boxes (N, 4) xyxy in picture pix
 picture: `Poses2d`, keypoints (N, K, 2) in picture pixels and confidences (N, K) as the network
 gave them: SimCC maxima, which may exceed 1 or be negative.
 
-A box becomes a crop: its centre stays, its sides grow by the padding, the shorter one is enlarged
-to the network's aspect, and an affine warp without rotation takes it to the input; outside the
-picture is black. The network answers with two vectors per joint (SimCC): `simcc_x` (B, K, W·s) and
-`simcc_y` (B, K, H·s), s bins to a pixel (2 in RTMPose). The bin of the maximum is the place.
+Boxes become crops (`crops.py`). The network answers each with two vectors per joint (SimCC):
+`simcc_x` (B, K, W·s) and `simcc_y` (B, K, H·s), s bins to a pixel (2 in RTMPose). The bin of the
+maximum is the place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.crops import Crops, checked_boxes, crop_boxes, show_something
+from auglift.detection.features import FeatureTap, cells_of_strides, sample_features
 from auglift.detection.network import FloatArray, Outputs, PictureNetwork, as_rgb
-from auglift.errors import DataError, unknown_name
+from auglift.errors import unknown_name
 from auglift.geometry.skeleton import (
     COCO_17,
     HALPE_26,
@@ -36,7 +36,7 @@ from auglift.storage.pictures import Picture
 MEAN_RGB = (123.675, 116.28, 103.53)
 STD_RGB = (58.395, 57.12, 57.375)
 
-CONFIDENCE_RULES = {
+CONFIDENCE_RULES: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
     # MMPose and MMDeploy (`get_simcc_maximum`): a joint is as sure as its less sure axis.
     "min": lambda of_x, of_y: np.minimum(of_x, of_y),
     # rtmlib; only to reproduce its numbers.
@@ -58,41 +58,30 @@ class Poses2d:
     """(N, K, 2) picture pixels"""
     confidence: FloatArray
     """(N, K) raw"""
+    crops: Crops | None = None
+    """Where the network looked; kept for the features."""
+    features: FloatArray | None = None
+    """(N, C, h, w) of the tensor that was asked for, NaN for boxes that show nothing."""
 
     def __len__(self) -> int:
         return len(self.confidence)
 
-
-@dataclass(frozen=True)
-class Crops:
-    """Where the network looks: upright rectangles of the network's aspect in picture pixels."""
-
-    centre_px: FloatArray
-    """(N, 2)"""
-    size_px: FloatArray
-    """(N, 2) width and height"""
-    input_wh: tuple[int, int]
-
-    def to_picture(self, points: FloatArray) -> FloatArray:
-        """Points (N, K, 2) from network pixels to picture pixels."""
-        top_left = self.centre_px - np.float32(0.5) * self.size_px
-        px_per_network_px = np.divide(self.size_px, np.array(self.input_wh, np.float32))
-        in_picture: FloatArray = points * px_per_network_px[:, None] + top_left[:, None]
-        return in_picture
-
-    def cut(self, picture: Picture, i_crop: int) -> Picture:
-        """The network's view of one crop: RGB uint8 (H, W, 3)."""
-        affine = _affine(self.centre_px[i_crop], self.size_px[i_crop, 0], self.input_wh)
-        return np.asarray(
-            cv2.warpAffine(picture, affine, self.input_wh, flags=cv2.INTER_LINEAR), np.uint8
-        )
+    def features_at(self, joints: FloatArray, pooling: str) -> FloatArray:
+        """The network's features at joints (N, J, 2) in picture pixels → (N, J, C)."""
+        if self.crops is None or self.features is None:
+            raise ValueError("these poses were estimated without features")
+        height, width = self.features.shape[2:]
+        in_network = self.crops.to_network(joints)
+        cells = cells_of_strides(in_network, self.crops.input_wh, (width, height))
+        return sample_features(self.features, cells, pooling)
 
 
 class PoseEstimator2d:
     """Finds 2D joints in boxes with an opened RTMPose graph.
 
     `skeleton` names the joints; without it the output's width says (17, 26, 133). `flip_test`
-    averages with the mirrored crop, at twice the cost, as MMPose's configs do.
+    averages with the mirrored crop, at twice the cost, as MMPose's configs do. `tap` is a further
+    output, kept for features; of the straight crop only, with the flip test too.
     """
 
     def __init__(
@@ -104,16 +93,19 @@ class PoseEstimator2d:
         confidence_rule: str = "min",
         flip_test: bool = False,
         padding: float = 1.25,
+        tap: FeatureTap | None = None,
         batch: int = 64,
     ) -> None:
         if confidence_rule not in CONFIDENCE_RULES:
             raise unknown_name("confidence rule", confidence_rule, CONFIDENCE_RULES)
         self._network = PictureNetwork(model, mean=MEAN_RGB, std=STD_RGB, batch=batch)
         self.input_wh = self._network.fixed_input_wh(input_wh)
-        self.skeleton = _skeleton(self._network, skeleton)
+        self.skeleton = skeleton_of_network(self._network, skeleton)
         self._confidence_rule = confidence_rule
         self._flip_test = flip_test
         self._padding = padding
+        self.tap = tap
+        self.n_features = tap.n_channels if tap else 0
 
     def estimate(
         self, pictures: Sequence[npt.NDArray[Any]], boxes_xyxy: Sequence[npt.NDArray[Any]]
@@ -122,24 +114,27 @@ class PoseEstimator2d:
         views: list[Picture] = []
         plans: list[tuple[Crops, npt.NDArray[np.bool_]]] = []
         for picture, boxes in zip(pictures, boxes_xyxy, strict=True):
-            rgb, checked = as_rgb(picture), _checked(boxes)
+            rgb, checked = as_rgb(picture), checked_boxes(boxes)
             crops = crop_boxes(checked, self.input_wh, self._padding)
-            seen = _shows_something(checked, (rgb.shape[1], rgb.shape[0]))
+            seen = show_something(checked, (rgb.shape[1], rgb.shape[0]))
             views += [crops.cut(rgb, i_crop) for i_crop in np.flatnonzero(seen).tolist()]
             plans.append((crops, seen))
-        points, confidence = self._run(views)
-        starts = np.cumsum([0, *(seen.sum() for _, seen in plans)])
+        answer = self._run(views)
+        ends = np.cumsum([seen.sum() for _, seen in plans])
         return [
-            self._poses(crops, seen, points[start:end], confidence[start:end])
-            for (crops, seen), start, end in zip(plans, starts[:-1], starts[1:], strict=True)
+            self._poses(crops, seen, answer.part(end - seen.sum(), end))
+            for (crops, seen), end in zip(plans, ends, strict=True)
         ]
 
-    def _run(self, views: list[Picture]) -> tuple[FloatArray, FloatArray]:
-        """Points (N, K, 2) in network pixels and confidences (N, K) of the crops."""
+    def _run(self, views: list[Picture]) -> _Answer:
+        """What the network says of the crops."""
         if not views:
             n_joints = self.skeleton.n_joints
-            return np.zeros((0, n_joints, 2), np.float32), np.zeros((0, n_joints), np.float32)
-        simcc_x, simcc_y = self._simcc(self._network.run(views))
+            return _Answer(
+                np.zeros((0, n_joints, 2), np.float32), np.zeros((0, n_joints), np.float32)
+            )
+        outputs = self._network.run(views)
+        simcc_x, simcc_y = self._simcc(outputs)
         if self._flip_test:
             # MMPose's flip_vectors: plain reversal. It puts the mirrored answer one bin (half a
             # network pixel) to the right of the straight one; kept for parity.
@@ -148,7 +143,15 @@ class PoseEstimator2d:
             flipped_x, flipped_y = (simcc[:, partners] for simcc in self._simcc(mirrored))
             simcc_x = (simcc_x + flipped_x[..., ::-1]) * np.float32(0.5)
             simcc_y = (simcc_y + flipped_y) * np.float32(0.5)
-        return decode_simcc(simcc_x, simcc_y, self.input_wh, self._confidence_rule)
+        decoded = decode_simcc(simcc_x, simcc_y, self.input_wh, self._confidence_rule)
+        return _Answer(*decoded, self._feature_maps(outputs))
+
+    def _feature_maps(self, outputs: Outputs) -> FloatArray | None:
+        if self.tap is None:
+            return None
+        maps = outputs[self.tap.tensor]
+        self._network.require_shape(self.tap.tensor, maps, (None, self.tap.n_channels, None, None))
+        return maps
 
     def _simcc(self, outputs: Outputs) -> tuple[FloatArray, FloatArray]:
         simcc_x, simcc_y = outputs["simcc_x"], outputs["simcc_y"]
@@ -158,28 +161,37 @@ class PoseEstimator2d:
         self._network.require_shape("simcc_y", simcc_y, (None, n_joints, round(n_bins_y)))
         return simcc_x, simcc_y
 
-    def _poses(
-        self,
-        crops: Crops,
-        seen: npt.NDArray[np.bool_],
-        points: FloatArray,
-        confidence: FloatArray,
-    ) -> Poses2d:
-        n_joints = self.skeleton.n_joints
-        in_network = np.full((len(seen), n_joints, 2), np.nan, np.float32)
-        in_network[seen] = points
-        every_confidence = np.zeros((len(seen), n_joints), np.float32)
-        every_confidence[seen] = confidence
-        return Poses2d(crops.to_picture(in_network), every_confidence)
+    def _poses(self, crops: Crops, seen: npt.NDArray[np.bool_], answer: _Answer) -> Poses2d:
+        """The poses of all boxes of a picture, from the answer for those that show something."""
+        points = crops.to_picture(_spread(answer.points, seen, np.nan))
+        confidence = _spread(answer.confidence, seen, 0)
+        if self.tap is None:
+            return Poses2d(points, confidence)
+        maps = answer.features
+        if maps is None:  # no crop in any picture: no network ran
+            maps = np.zeros((0, self.tap.n_channels, 1, 1), np.float32)
+        return Poses2d(points, confidence, crops, _spread(maps, seen, np.nan))
 
 
-def crop_boxes(boxes_xyxy: FloatArray, input_wh: tuple[int, int], padding: float) -> Crops:
-    """Boxes (N, 4) → crops: sides × `padding`, then the short side enlarged to the aspect."""
-    size = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * np.float32(padding)
-    aspect = input_wh[0] / input_wh[1]
-    width = np.maximum(size[:, 0], size[:, 1] * aspect)
-    size = np.stack([width, width / aspect], axis=1).astype(np.float32)
-    return Crops((boxes_xyxy[:, 2:] + boxes_xyxy[:, :2]) * np.float32(0.5), size, input_wh)
+@dataclass(frozen=True)
+class _Answer:
+    """Of N crops: points (N, K, 2) in network pixels, confidence (N, K), features (N, C, h, w)."""
+
+    points: FloatArray
+    confidence: FloatArray
+    features: FloatArray | None = None
+
+    def part(self, start: int, end: int) -> _Answer:
+        """Of some of the crops."""
+        features = None if self.features is None else self.features[start:end]
+        return _Answer(self.points[start:end], self.confidence[start:end], features)
+
+
+def _spread(values: FloatArray, where: npt.NDArray[np.bool_], elsewhere: float) -> FloatArray:
+    """Values (n, …) in the n true places of `where` (N,), `elsewhere` in the others: (N, …)."""
+    spread = np.full((len(where), *values.shape[1:]), elsewhere, np.float32)
+    spread[where] = values
+    return spread
 
 
 def decode_simcc(
@@ -199,43 +211,7 @@ def decode_simcc(
     return bins / bins_per_px, confidence.astype(np.float32)
 
 
-def _affine(
-    centre_px: FloatArray, width_px: np.float32, input_wh: tuple[int, int]
-) -> npt.NDArray[np.float64]:
-    """The crop's picture → network map (2, 3), by three points as in MMPose's get_warp_matrix."""
-    middle = np.array(input_wh, np.float32) / 2
-    corner = np.array([[0, 0], [0, -1], [-1, -1]], np.float32)  # middle, above it, left of that
-    return np.asarray(
-        cv2.getAffineTransform(
-            (centre_px + corner * (width_px / 2)).astype(np.float32), middle + corner * middle[0]
-        ),
-        np.float64,
-    )
-
-
-def _checked(boxes: npt.NDArray[Any]) -> FloatArray:
-    """Boxes at the door: (N, 4) float32, finite, corners in order."""
-    checked = np.asarray(boxes, np.float32)
-    if checked.ndim != 2 or checked.shape[1] != 4:
-        raise DataError(f"boxes are (N, 4) xyxy, these are {checked.shape}")
-    bad = ~np.isfinite(checked).all(axis=1) | (checked[:, 2:] < checked[:, :2]).any(axis=1)
-    if bad.any():
-        raise DataError(
-            f"not a box: {checked[bad][0].tolist()}",
-            hint="boxes are left, top, right, bottom in picture pixels, all finite",
-        )
-    return checked
-
-
-def _shows_something(boxes: FloatArray, picture_wh: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Which boxes (N, 4) have an area, at least one pixel's length, and some of the picture."""
-    inside = np.clip(boxes, 0, np.tile(np.array(picture_wh, np.float32), 2))
-    sides = boxes[:, 2:] - boxes[:, :2]
-    in_picture = (inside[:, 2:] > inside[:, :2]).all(axis=1)
-    return np.asarray(in_picture & (sides.max(axis=1) >= 1), np.bool_)
-
-
-def _skeleton(network: PictureNetwork, name: str | None) -> Skeleton:
+def skeleton_of_network(network: PictureNetwork, name: str | None) -> Skeleton:
     """The skeleton by `name` or by the outputs' number of joints; they must agree."""
     shapes = {output: shape for output, (shape, _) in network.model.outputs.items()}
     if not {"simcc_x", "simcc_y"} <= set(shapes):

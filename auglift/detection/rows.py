@@ -24,9 +24,10 @@ def rows_of_sequence(
     found: Sequence[Detections],
     n_keypoints: int,
     n_joints: int,
+    n_features: int = 0,
 ) -> Columns:
     """All columns (N, …) of one sequence's frames, sorted by (person, frame)."""
-    filled = [one if len(one) else nobody(n_keypoints, n_joints) for one in found]
+    filled = [one if len(one) else nobody(n_keypoints, n_joints, n_features) for one in found]
     counts = [len(one) for one in filled]
     columns: Columns = {
         "person": np.concatenate([np.arange(n, dtype=np.int16) for n in counts]),
@@ -44,17 +45,17 @@ def rows_of_sequence(
     }
 
 
-def nobody(n_keypoints: int, n_joints: int) -> Detections:
+def nobody(n_keypoints: int, n_joints: int, n_features: int = 0) -> Detections:
     """One row of nothing."""
-    return _blank(1, n_keypoints, n_joints)
+    return _blank(1, n_keypoints, n_joints, n_features)
 
 
-def no_people(n_keypoints: int, n_joints: int) -> Detections:
+def no_people(n_keypoints: int, n_joints: int, n_features: int = 0) -> Detections:
     """The detections of a picture without people."""
-    return _blank(0, n_keypoints, n_joints)
+    return _blank(0, n_keypoints, n_joints, n_features)
 
 
-def _blank(n_people: int, n_keypoints: int, n_joints: int) -> Detections:
+def _blank(n_people: int, n_keypoints: int, n_joints: int, n_features: int) -> Detections:
     def nan(*shape: int) -> npt.NDArray[np.float32]:
         return np.full((n_people, *shape), np.nan, np.float32)
 
@@ -68,4 +69,5 @@ def _blank(n_people: int, n_keypoints: int, n_joints: int) -> Detections:
         depth_m=nan(n_joints, len(STATISTICS)),
         depth_valid=np.zeros((n_people, n_joints), bool),
         radius_px=nan(n_joints),
+        features=nan(n_joints, n_features).astype(np.float16) if n_features else None,
     )

@@ -8,14 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from auglift.detection.depth import DepthEstimator
-from auglift.detection.detector import DescriptorOptions, Detector
+from auglift.detection.detector import DescriptorOptions, Detector, FindsJoints, FindsPeople
+from auglift.detection.features import require_pooling
 from auglift.detection.people import PersonDetector
 from auglift.detection.poses2d import PoseEstimator2d
+from auglift.errors import UsageError, unknown_name
 from auglift.storage.cards import UNKNOWN, Card, load_cards
 from auglift.storage.fetch import file_sha256
+from auglift.storage.onnx_providers import create_session
 from auglift.storage.onnx_session import OnnxModel, open_model
 from auglift.storage.table_metadata import ModelRecord
 from auglift.storage.zoo import model_path
+
+Options = Mapping[str, Mapping[str, Any]]
+"""Arguments by role: people, poses2d, depth."""
+
+BACKENDS = ("auglift", "rtmlib")
+
+# Options that are no arguments of the class, but change the graph before it is opened.
+FEATURE_TENSOR = "feature_tensor"  # of `feature_taps.tapped_graph`
+CUT_NMS = "cut_nms"  # whether `raw_heads.cut_before_nms` makes a person detector take batches
+GRAPH_OPTIONS = (FEATURE_TENSOR, CUT_NMS)
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class ModelChoice:
 
     record: ModelRecord
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the class that runs it, as its card states them."""
+    """Arguments of the class that runs it: its card's, and over them what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,12 @@ def choose_models(
     *,
     model_dir: Path | None = None,
     may_fetch: bool = True,
+    options: Options | None = None,
 ) -> dict[str, ModelChoice]:
     """What the names (cards or ONNX files) stand for, by role; nothing is opened.
 
     A card without a hash takes its file's, which is fetched if need be; unless it may not be: then
-    the hash is `UNKNOWN`.
+    the hash is `UNKNOWN`. `options` go before those of the cards.
     """
     choices = {}
     for role, name in _roles(person, pose, depth).items():
@@ -60,7 +74,7 @@ def choose_models(
         sha256 = card.sha256 if card else UNKNOWN
         if sha256 == UNKNOWN and (may_fetch or card is None):
             sha256 = file_sha256(model_path(name, model_dir))
-        choices[role] = _choice(name, card, sha256)
+        choices[role] = _choice(name, card, sha256, (options or {}).get(role, {}))
     return choices
 
 
@@ -74,24 +88,83 @@ def open_detector(
     batch: int = 8,
     model_dir: Path | None = None,
     descriptor: DescriptorOptions | None = None,
+    options: Options | None = None,
+    features: str | None = None,
+    backend: str = "auglift",
 ) -> OpenedDetector:
-    """Open the named models (cards or ONNX files) with the options that their cards state."""
-    models: dict[str, OnnxModel] = {}
-    choices: dict[str, ModelChoice] = {}
-    for role, name in _roles(person, pose, depth).items():
-        models[role] = open_model(model_path(name, model_dir), device, threads)
-        choices[role] = _choice(name, _card(name), models[role].sha256)
-    people = PersonDetector(models["people"], batch=batch, **choices["people"].options)
-    poses = PoseEstimator2d(models["poses2d"], batch=batch, **choices["poses2d"].options)
-    depths = None
-    if "depth" in models:
-        depths = DepthEstimator(models["depth"], batch=batch, **choices["depth"].options)
-    providers = [name for model in models.values() for name in model.providers]
-    return OpenedDetector(
-        Detector(people, poses, depths, descriptor=descriptor),
-        choices,
-        tuple(dict.fromkeys(providers)),
-    )
+    """Open the named models (cards or ONNX files) with the options that their cards state.
+
+    `options` go before those of the cards. `features` names the pooling of V2 features
+    (`features.POOLINGS`), None for none. `backend` says who finds people and joints: `auglift`, or
+    `rtmlib`, one picture and one person at a time; depth is auglift's in either case.
+    """
+    if backend not in BACKENDS:
+        raise unknown_name("backend", backend, BACKENDS)
+    if features is not None:
+        require_pooling(features)
+        if backend == "rtmlib":
+            raise UsageError("rtmlib gives out no features", hint="choose the backend auglift")
+    paths = {role: model_path(n, model_dir) for role, n in _roles(person, pose, depth).items()}
+    choices = choose_models(person, pose, depth, model_dir=model_dir, options=options)
+    opening = _Opening(paths, choices, device, threads, batch, features is not None)
+    people, poses = _open_rtmlib(opening) if backend == "rtmlib" else _open_own(opening)
+    depths = DepthEstimator(**opening.arguments("depth")) if "depth" in paths else None
+    detector = Detector(people, poses, depths, descriptor=descriptor, features=features)
+    return OpenedDetector(detector, choices, tuple(opening.providers))
+
+
+@dataclass
+class _Opening:
+    """How models are opened, and which providers bound so far."""
+
+    paths: Mapping[str, Path]
+    choices: Mapping[str, ModelChoice]
+    device: str
+    threads: int | None
+    batch: int
+    tap: bool
+    providers: dict[str, None] = field(default_factory=dict)
+
+    def arguments(self, role: str) -> dict[str, Any]:
+        """Of the class that runs the role's model, the opened model among them."""
+        options = dict(self.choices[role].options)
+        tensor, cut_nms = options.pop(FEATURE_TENSOR, None), options.pop(CUT_NMS, False)
+        if self.tap and role != "people":
+            from auglift.detection.feature_taps import tapped_graph  # loads onnx
+
+            graph, options["tap"] = tapped_graph(self.paths[role], role, tensor)
+            model = self._open_changed(graph, role)
+        elif cut_nms:
+            from auglift.detection.raw_heads import cut_before_nms  # loads onnx
+
+            model = self._open_changed(cut_before_nms(self.paths[role]), role)
+        else:
+            model = open_model(self.paths[role], self.device, self.threads)
+        self.providers |= dict.fromkeys(model.providers)
+        return {"model": model, "batch": self.batch, **options}
+
+    def _open_changed(self, graph: bytes, role: str) -> OnnxModel:
+        session = create_session(graph, self.device, self.threads)
+        return OnnxModel(session, self.paths[role])
+
+
+def _open_own(opening: _Opening) -> tuple[FindsPeople, FindsJoints]:
+    people = PersonDetector(**opening.arguments("people"))
+    return people, PoseEstimator2d(**opening.arguments("poses2d"))
+
+
+def _open_rtmlib(opening: _Opening) -> tuple[FindsPeople, FindsJoints]:
+    from auglift.detection.rtmlib_backend import RtmlibPeople, RtmlibPoses
+
+    def arguments(role: str) -> dict[str, Any]:
+        options = opening.choices[role].options
+        own = {name: value for name, value in options.items() if name not in GRAPH_OPTIONS}
+        where = {"device": opening.device, "threads": opening.threads}
+        return {"path": opening.paths[role], **where, **own}
+
+    people, poses = RtmlibPeople(**arguments("people")), RtmlibPoses(**arguments("poses2d"))
+    opening.providers |= dict.fromkeys((*people.providers, *poses.providers))
+    return people, poses
 
 
 def _roles(person: str, pose: str, depth: str | None) -> dict[str, str]:
@@ -104,8 +177,9 @@ def _card(name: str) -> Card | None:
     return None if Path(name).is_file() else load_cards().get(name)
 
 
-def _choice(name: str, card: Card | None, sha256: str) -> ModelChoice:
-    return ModelChoice(ModelRecord(card.id if card else Path(name).name, sha256), _options(card))
+def _choice(name: str, card: Card | None, sha256: str, asked_for: Mapping[str, Any]) -> ModelChoice:
+    record = ModelRecord(card.id if card else Path(name).name, sha256)
+    return ModelChoice(record, {**_options(card), **asked_for})
 
 
 def _options(card: Card | None) -> dict[str, Any]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from auglift.detection.default_models import REAL, VIRTUAL, ModelNames, default_models
+from auglift.detection.default_models import (
+    MODES,
+    REAL,
+    VIRTUAL,
+    ModelNames,
+    default_models,
+    mode_for,
+)
+from auglift.errors import UsageError
 from auglift.storage.cards import load_cards
 
 
@@ -16,7 +24,29 @@ def test_choice(datasets: list[str], expected: tuple[str, ...]) -> None:
     assert default_models(datasets) == expected
 
 
-@pytest.mark.parametrize("models", [REAL, VIRTUAL])
+@pytest.mark.parametrize("models", [VIRTUAL, *(mode.models for mode in MODES.values())])
 def test_they_have_cards_of_their_kinds(models: ModelNames) -> None:
     cards = load_cards()
     assert [cards[name].kind for name in models] == ["person", "pose", "depth"]
+
+
+def test_modes_are_for_other_worlds_than_the_virtual_one() -> None:
+    assert mode_for(["h36m"]).models == REAL
+    assert mode_for(["h36m"], "lightweight").models.pose == "rtmpose-t"
+    assert mode_for(["virtual"], "paper") == mode_for(["virtual"])
+    with pytest.raises(UsageError, match="unknown mode 'fast'"):
+        mode_for(["h36m"], "fast")
+
+
+def test_the_papers_mode_is_what_the_paper_ran() -> None:
+    paper = mode_for(["3dpw"], "paper")
+    assert paper.models == ("rtmdet-m", "rtmpose-l-384x288", "depth-anything-v2-large-indoor")
+    assert paper.options == {"poses2d": {"flip_test": True}}
+
+
+def test_only_the_papers_mode_asks_for_non_commercial_weights() -> None:
+    cards = load_cards()
+    limited = {
+        name for name, mode in MODES.items() if any(cards[m].non_commercial for m in mode.models)
+    }
+    assert limited == {"paper"}

@@ -176,8 +176,24 @@ def test_kinds():
     )
     (depth,) = relative.estimate([ramp((90, 90))])
     assert depth.values.max() <= 0
-    with pytest.raises(UsageError, match="kind of depth 'inverse'"):
-        DepthEstimator(Network(red_is_depth), kind="inverse")
+    with pytest.raises(UsageError, match="kind of depth 'disparity'"):
+        DepthEstimator(Network(red_is_depth), kind="disparity")
+
+
+def test_inverse_depth_becomes_larger_with_distance():
+    """A disparity that grows to the right: the right is near; at the left there is none."""
+    network = Network(lambda levels: {"depth": np.maximum(10 * levels[:, 0] - 2, 0)})
+    estimator = DepthEstimator(network, kind="inverse", target_px=TARGET_PX)
+    (depth,) = estimator.estimate([ramp((112, 56))])
+    assert np.isinf(depth.values[:, 0]).all()
+    assert (np.diff(depth.values[0, 30:]) < 0).all()
+    np.testing.assert_allclose(depth.values[0, -1], 1 / 8, rtol=0.01)
+    depth_m, valid = depth.describe(np.array([(4.0, 20.0), (100.0, 20.0)]), np.full(2, 3.0))
+    assert valid.tolist() == [False, True]
+    assert depth_m[1, 2] < depth_m[1, 1] < depth_m[1, 3]
+    nothing = Network(lambda levels: {"depth": 0 * levels[:, 0]})
+    with pytest.raises(ModelError, match="disparity is 0 everywhere"):
+        DepthEstimator(nothing, kind="inverse", target_px=TARGET_PX).estimate([ramp((90, 90))])
 
 
 def test_which_output_is_the_depth():
@@ -203,6 +219,9 @@ def test_static_graph_takes_only_its_size():
     assert depth.values.shape == (56, 98)
     with pytest.raises(ModelError, match=r"\(98, 56\) only; one of \(180, 320\)"):
         estimator.estimate([ramp((180, 320))])
+    # Its own size says what the shorter side is brought to.
+    assert DepthEstimator(Network(red_is_depth, (98, 56))).target_px == 56
+    assert DepthEstimator(Network(red_is_depth)).target_px == 518
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence
 from auglift.datasets.virtual import list_sequences, read_sequence
 from auglift.detection.default_models import VIRTUAL
@@ -30,12 +31,17 @@ def opened() -> OpenedDetector:
     return open_detector(*VIRTUAL, device="cpu", threads=1)
 
 
+def take_sequences(folder: Path) -> list[AnnotatedSequence]:
+    options = DatasetOptions()
+    return [read_sequence(folder, s, 1, options) for s in list_sequences(folder, options)]
+
+
 @pytest.fixture(scope="module")
 def seen(
     opened: OpenedDetector, virtual_data: Path
 ) -> list[tuple[AnnotatedSequence, list[Detections]]]:
     """Eight sequences of one person, and what is detected in their pictures."""
-    sequences = [read_sequence(virtual_data, s, 1) for s in list_sequences(virtual_data)[::2]]
+    sequences = take_sequences(virtual_data)[::2]
     return [
         (
             truth,
@@ -93,8 +99,8 @@ def test_depth_statistics_are_ordered_and_near_the_truth(seen) -> None:
 def test_a_picture_in_company_has_the_same_detections(opened, virtual_data: Path) -> None:
     pictures = [
         frame.picture
-        for sequence in list_sequences(virtual_data)[:2]
-        for frame in read_video(virtual_data / read_sequence(virtual_data, sequence, 1).source)
+        for sequence in take_sequences(virtual_data)[:2]
+        for frame in read_video(virtual_data / sequence.source)
     ]
     together = opened.detector.detect(pictures)
     for picture, one in zip(pictures, together, strict=True):
@@ -188,3 +194,14 @@ def test_discs_follow_the_confidence_and_the_chosen_rule(rule: str) -> None:
         )
         assert found.depth_m[person] == pytest.approx(depth_m, rel=1e-5, nan_ok=True)
         assert (found.depth_valid[person] == valid).all()
+
+
+def test_look_gives_the_depth_of_pictures_with_people() -> None:
+    seen = Detector(FakePeople([1, 0, 2]), FakePoses(), FakeDepth()).look(PICTURES)
+    assert [one.depth is None for one in seen] == [False, True, False]
+    first = seen[0]
+    depth_m, valid = first.depth.describe(
+        first.detections.joints_2d[0], first.detections.radius_px[0]
+    )
+    np.testing.assert_array_equal(depth_m, first.detections.depth_m[0])
+    np.testing.assert_array_equal(valid, first.detections.depth_valid[0])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auglift.detection.frame_grid import FrameRun, Part, _packed, read_grid
+from auglift.detection.frame_grid import FrameRun, GridOptions, Part, _packed, read_grid
 from auglift.errors import DataError
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.table_writer import write_table
@@ -61,7 +61,7 @@ def test_sequences_are_cut_only_where_they_do_not_fit(lengths: list[int], part_f
 def test_the_grid_of_annotations(one_take: Path) -> None:
     workspace = Workspace(one_take)
     detections = workspace.detections_folder("virtual")
-    grid = read_grid(workspace.annotations_folder("virtual"), detections, 3)
+    grid = read_grid(workspace.annotations_folder("virtual"), detections, GridOptions(part_frames=3))
     table = read_table(workspace.annotations("virtual", "train"), "annotations")
     assert [part.n_frames for part in grid] == [2, 2, 2, 2]
     assert [part.path for part in grid] == [
@@ -74,7 +74,7 @@ def test_the_grid_of_annotations(one_take: Path) -> None:
         assert (run.focal_px == table["intrinsics"][rows][:, :2]).all()
         assert run.source == table["source"][rows][0]
         assert run.fps == 5.0
-    assert [run.sequence for part in read_grid(table_folder(workspace), detections, 4)
+    assert [run.sequence for part in read_grid(table_folder(workspace), detections, GridOptions(part_frames=4))
             for run in part.runs] == table.unique("sequence")  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def test_a_frame_with_several_people_comes_once(one_take: Path) -> None:
     # The second person comes a frame later, and goes a frame later.
     columns["frame"] = np.array([0, 1, 1, 2], np.int32)
     write_table(path, table.metadata, columns)
-    (part,) = read_grid(table_folder(workspace), one_take, 100)
+    (part,) = read_grid(table_folder(workspace), one_take, GridOptions(part_frames=100))
     assert part.runs[0].frames.tolist() == [0, 1, 2]
 
 
@@ -110,7 +110,7 @@ def test_a_sequence_of_two_sources_is_refused(one_take: Path) -> None:
     sources[1] = "other.mkv"
     rewrite(path, source=sources)
     with pytest.raises(DataError, match=r"several sources: S1.*, other\.mkv"):
-        read_grid(table_folder(workspace), one_take, 100)
+        read_grid(table_folder(workspace), one_take, GridOptions(part_frames=100))
 
 
 def test_half_of_the_annotations_are_refused(one_take: Path) -> None:
@@ -118,7 +118,7 @@ def test_half_of_the_annotations_are_refused(one_take: Path) -> None:
     path = workspace.annotations("virtual", "train")
     rewrite(path, extra={"splits": ["test", "train"]})
     with pytest.raises(DataError, match="annotations of test are missing") as caught:
-        read_grid(table_folder(workspace), one_take, 100)
+        read_grid(table_folder(workspace), one_take, GridOptions(part_frames=100))
     assert caught.value.hint.startswith("auglift preprocess --dataset virtual")
 
 
@@ -129,7 +129,7 @@ def test_annotations_without_frames_are_refused(one_take: Path) -> None:
     metadata: TableMetadata = table.metadata
     write_table(path, metadata, {name: values[:0] for name, values in table.columns.items()})
     with pytest.raises(DataError, match="hold no frames"):
-        read_grid(table_folder(workspace), one_take, 100)
+        read_grid(table_folder(workspace), one_take, GridOptions(part_frames=100))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from auglift.detection.detector import Detections
 from auglift.detection.frame_grid import FrameRun, Part
 from auglift.detection.part_record import DetectionSettings, PartCounts, read_record
-from auglift.detection.part_work import detect_part, open_sources
+from auglift.detection.part_work import PartJob, detect_parts
 from auglift.detection.rows import no_people, nobody
 from auglift.detection.zoo_detector import ModelChoice, OpenedDetector
 from auglift.errors import MissingDataError

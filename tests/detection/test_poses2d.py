@@ -7,13 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auglift.detection.poses2d import (
-    MEAN_RGB,
-    STD_RGB,
-    PoseEstimator2d,
-    crop_boxes,
-    decode_simcc,
-)
+from auglift.detection.crops import crop_boxes
+from auglift.detection.poses2d import MEAN_RGB, STD_RGB, PoseEstimator2d, decode_simcc
 from auglift.errors import DataError, ModelError, UsageError
 from auglift.geometry.skeleton import COCO_17
 from auglift.storage.onnx_session import open_model
@@ -105,22 +100,6 @@ def test_joints_are_unbiased():
     (poses,) = PoseEstimator2d(Network(dots_seen)).estimate([dots((640, 480), places)], [boxes])
     error = poses.keypoints_2d - by_joint(places)
     np.testing.assert_allclose(error.mean(axis=(0, 1)), 0, atol=0.05)
-
-
-def test_crop_grows_by_the_padding_then_to_the_aspect():
-    crops = crop_boxes(np.float32([[100, 100, 140, 300], [100, 100, 500, 200]]), (192, 256), 1.25)
-    np.testing.assert_allclose(crops.centre_px, [[120, 200], [300, 150]])
-    np.testing.assert_allclose(crops.size_px, [[187.5, 250], [500, 500 * 256 / 192]], rtol=1e-6)
-
-
-def test_crop_interpolates():
-    picture = np.zeros((40, 40, 3), np.uint8)
-    picture[:, 20:] = 200
-    crop = crop_boxes(np.float32([[0, 0, 30, 40]]), (192, 256), 1.0).cut(picture, 0)
-    row = crop[128, :, 0]  # 6.4 network pixels to one of the picture; its columns sit at 6.4 · x
-    assert (row[:122] == 0).all()  # 19 · 6.4 = 121.6
-    np.testing.assert_allclose(row[122:128], 200 * (np.arange(122, 128) / 6.4 - 19), atol=6)
-    assert (row[129:] == 200).all()
 
 
 def test_network_sees_rgb_normalised_and_black_outside():

@@ -54,7 +54,7 @@ def test_rows_are_sorted_by_person_and_frame() -> None:
 def test_a_frame_without_people_is_a_row_that_says_so() -> None:
     columns = rows()
     assert columns["detected"].tolist() == [True, False, True, True]
-    for name in vars(nobody(N_KEYPOINTS, N_JOINTS)):
+    for name in nobody(N_KEYPOINTS, N_JOINTS).columns():
         empty = columns[name][1]
         assert not empty.any() if empty.dtype == bool else np.isnan(empty).all(), name
 
@@ -74,3 +74,25 @@ def test_a_sequence_in_which_nobody_is_seen() -> None:
     assert columns["frame"].tolist() == [0, 1, 2]
     assert not columns["detected"].any()
     assert columns["keypoints_2d"].shape == (3, N_KEYPOINTS, 2)
+
+
+def test_features_have_a_column_where_they_were_asked_for(tmp_path: Path) -> None:
+    seen = people(1, 5.0)
+    seen = Detections(**seen.columns(), features=np.full((1, N_JOINTS, 3), 2.5, np.float16))
+    found = [seen, no_people(N_KEYPOINTS, N_JOINTS, 3)]
+    columns = rows_of_sequence("a", [0, 1], found, N_KEYPOINTS, N_JOINTS, n_features=3)
+    assert columns["features"].dtype == np.float16
+    assert (columns["features"][0] == 2.5).all()
+    assert np.isnan(columns["features"][1]).all()
+    metadata = TableMetadata(
+        kind="detections",
+        skeleton="h36m_17",
+        detector_skeleton="coco_17",
+        fps=25.0,
+        n_features=3,
+        extra={"feature_sizes": [2, 1]},
+    )
+    write_table(tmp_path / "part.parquet", metadata, columns)
+    table = read_table(tmp_path / "part.parquet", "detections")
+    np.testing.assert_array_equal(table["features"], columns["features"])
+    assert "features" not in rows_of_sequence("a", [0], [people(1, 0.0)], 17, 17)

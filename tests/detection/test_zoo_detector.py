@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from auglift.config import models_zoo_folder
 from auglift.detection import zoo_detector
-from auglift.detection.zoo_detector import choose_models, open_detector
+from auglift.detection.depth import DepthEstimator
+from auglift.detection.people import PersonDetector
+from auglift.detection.poses2d import PoseEstimator2d
+from auglift.detection.zoo_detector import GRAPH_OPTIONS, choose_models, open_detector
 from auglift.errors import ModelError
-from auglift.storage.cards import UNKNOWN, Card, Contract
+from auglift.storage.cards import UNKNOWN, Card, Contract, load_cards
 from auglift.storage.fetch import file_sha256
 
 NAMES = ("person", "pose", "depth")
@@ -73,6 +78,20 @@ def test_a_cards_options_reach_the_networks(tmp_path: Path, cards: dict[str, Car
     assert opened.choices == choose_models("my-person", "my-pose", "my-depth", model_dir=tmp_path)
 
 
+def test_what_is_asked_for_goes_before_the_card(tmp_path: Path, cards: dict[str, Card]) -> None:
+    shutil.copy(DEPTH, tmp_path)
+    name = Path(DEPTH).name
+    cards["my-depth"] = card("depth", name, file_sha256(Path(DEPTH)), target_px=126, output="depth")
+    options = {"depth": {"target_px": 252}, "poses2d": {"flip_test": True}}
+    names = (PERSON, POSE, "my-depth")
+    opened = open_detector(*names, device="cpu", model_dir=tmp_path, options=options)
+    assert opened.detector.depth is not None
+    assert opened.detector.depth.target_px == 252
+    assert opened.choices["depth"].options == {"target_px": 252, "output": "depth"}
+    assert opened.choices == choose_models(*names, model_dir=tmp_path, options=options)
+    assert opened.choices != choose_models(*names, model_dir=tmp_path)
+
+
 def test_a_file_precedes_a_card_of_its_name(
     tmp_path: Path, cards: dict[str, Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,3 +123,77 @@ def test_an_unknown_model_lists_the_known_ones() -> None:
     with pytest.raises(ModelError) as caught:
         choose_models("no/such.onnx", POSE, DEPTH)
     assert "rtmdet-m" in str(caught.value.hint)
+
+
+# --- model files that cannot be used: a clear word for each
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ((POSE, POSE, DEPTH), "no person detector: its outputs are 'simcc_x'"),
+        ((DEPTH, POSE, DEPTH), "takes pictures of any size|no person detector"),
+        ((PERSON, DEPTH, DEPTH), "no SimCC pose network|takes pictures of any size"),
+        ((PERSON, PERSON, DEPTH), "no SimCC pose network: its outputs are 'dets'"),
+        ((PERSON, POSE, POSE), "no output 'depth': the graph has simcc_x, simcc_y"),
+        ((PERSON, POSE, PERSON), "no output 'depth': the graph has dets, labels"),
+    ],
+)
+def test_a_model_of_another_contract_is_named(names: tuple[str, ...], complaint: str) -> None:
+    with pytest.raises(ModelError, match=complaint) as caught:
+        open_detector(*names, device="cpu", threads=1)
+    assert ".onnx" in str(caught.value.where)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("role", range(3))
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"", "the model file is empty"), (b"<!doctype html>", "not an ONNX model")],
+)
+def test_a_file_that_holds_no_model_is_named(
+    tmp_path: Path, role: int, content: bytes, complaint: str
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(content)
+    names = [*FILES]
+    names[role] = str(broken)
+    with pytest.raises(ModelError, match=complaint) as caught:
+        open_detector(*names, device="cpu", threads=1)
+    assert str(caught.value.where) == str(broken)
+
+
+def test_a_file_with_another_hash_is_refused(tmp_path: Path, cards: dict[str, Card]) -> None:
+    shutil.copy(DEPTH, tmp_path)
+    cards["my-depth"] = card("depth", Path(DEPTH).name, "ab" * 32)
+    with pytest.raises(ModelError, match="SHA-256") as caught:
+        open_detector(PERSON, POSE, "my-depth", device="cpu", model_dir=tmp_path)
+    assert "ab" * 32 in str(caught.value)
+
+
+def test_without_a_network_or_a_cache_it_says_where_to_put_the_file(
+    tmp_path: Path, cards: dict[str, Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody_listens = "http://127.0.0.1:9/depth.onnx"
+    one = card("depth", "depth.onnx", "ab" * 32)
+    cards["my-depth"] = replace(one, urls=(nobody_listens,))
+    monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ModelError, match="could not be fetched") as caught:
+        open_detector(PERSON, POSE, "my-depth", device="cpu")
+    assert "depth.onnx" in str(caught.value.hint)
+    monkeypatch.setenv("AUGLIFT_OFFLINE", "1")
+    with pytest.raises(ModelError, match="AUGLIFT_OFFLINE"):
+        open_detector(PERSON, POSE, "my-depth", device="cpu")
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("AUGLIFT_OFFLINE")
+    monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ModelError, match="cache cannot be written to"):
+        open_detector(PERSON, POSE, "my-depth", device="cpu")
+
+
+def test_every_card_of_the_zoo_states_options_that_its_class_takes() -> None:
+    classes = {"person": PersonDetector, "pose": PoseEstimator2d, "depth": DepthEstimator}
+    for known in load_cards().values():
+        if known.kind in classes:
+            taken = set(signature(classes[known.kind]).parameters) | set(GRAPH_OPTIONS)
+            assert set(known.options) <= taken, known.id
