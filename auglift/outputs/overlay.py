@@ -1,32 +1,50 @@
-"""Pictures with the 2D skeleton drawn in, and the 3D pose beside it from the front and the side.
+"""Pictures with the 2D skeletons drawn in, and the 3D poses beside them, from front and side.
 
-In: an RGB picture (H, W, 3), joints (P, J, 2) px with confidence (P, J), poses (P, J, 3) m about
-their roots. Out: an RGB picture (H, W + H // 2, 3): the overlay, and right of it two views.
+In: an RGB picture (H, W, 3), joints (P, J, 2) px with confidence (P, J), poses (P, J, 3) m. Out: an
+RGB picture (H, W + H // 2, 3): the overlay, and right of it two views (`overlay_views`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from auglift.geometry.skeleton import Skeleton
+from auglift.outputs.overlay_views import (
+    ABOUT_ROOTS,
+    BACKGROUND_RGB,
+    LEFT_RGB,
+    MIDDLE_RGB,
+    RGB,
+    RIGHT_RGB,
+    Framing,
+    bone_colour,
+    draw_dot,
+    draw_line,
+    draw_tag,
+    draw_views,
+)
+from auglift.storage.pictures import Picture
 
-Picture = npt.NDArray[np.uint8]
+__all__ = [
+    "BACKGROUND_RGB",
+    "LEFT_RGB",
+    "MIDDLE_RGB",
+    "RIGHT_RGB",
+    "Picture",
+    "beside",
+    "bone_colour",
+    "draw_overlay",
+    "draw_people",
+    "draw_skeleton",
+]
+
 FloatArray = npt.NDArray[np.floating[Any]]
 
-# Left and right by colour-blind-safe colours (Okabe & Ito), the middle neutral.
-LEFT_RGB, RIGHT_RGB, MIDDLE_RGB = (0, 158, 255), (255, 140, 0), (200, 200, 200)
-BACKGROUND_RGB = (24, 26, 30)
 FAINTEST = 0.05
-
-# Pixels of a view's side below which no letter could be read.
-SMALLEST_TITLED = 60
-
-# A view shows this much of the world above, below and beside the root.
-VIEW_HALF_HEIGHT_M = 1.15
 
 
 def draw_overlay(
@@ -36,15 +54,46 @@ def draw_overlay(
     poses: FloatArray,
     skeleton: Skeleton,
 ) -> Picture:
-    """The picture with everybody's 2D skeleton, and everybody's 3D pose from two sides."""
+    """The picture with everybody's 2D skeleton; poses in camera axes about their roots, in a row.
+
+    Where people stand to each other is not known from such poses.
+    """
+    overlay = draw_people(picture, joints_2d, confidence, skeleton)
+    reach = 2 * ABOUT_ROOTS.front_m
+    places = np.linspace(-reach / 2, reach / 2, len(poses) + 2)[1:-1, None, None]
+    upright = poses * (1.0, -1.0, -1.0) + places * (1.0, 0.0, -1.0)
+    return beside(overlay, upright, skeleton)
+
+
+def draw_people(
+    picture: Picture,
+    joints_2d: FloatArray,
+    confidence: FloatArray,
+    skeleton: Skeleton,
+    tags: Sequence[tuple[str, RGB]] = (),
+) -> Picture:
+    """The picture with everybody's 2D skeleton, and over each his name in his colour."""
     overlay = picture.copy()
     for joints, scores in zip(joints_2d, confidence, strict=True):
         draw_skeleton(overlay, joints, skeleton, scores)
-    side = picture.shape[0] // 2
-    front = draw_view(poses[..., [0, 1]], skeleton, side, "camera")
-    profile = draw_view(poses[..., [2, 1]], skeleton, side, "side")
-    views = np.concatenate([front, profile])
-    return np.concatenate([overlay, _padded(views, picture.shape[0])], axis=1)
+    for joints, (name, colour) in zip(joints_2d, tags, strict=False):
+        draw_tag(overlay, joints, name, colour)
+    return overlay
+
+
+def beside(
+    overlay: Picture,
+    poses: FloatArray,
+    skeleton: Skeleton,
+    framing: Framing = ABOUT_ROOTS,
+    tags: Sequence[tuple[str, RGB]] = (),
+) -> Picture:
+    """The overlay with both views of the poses to its right; axes as in `overlay_views`."""
+    height = overlay.shape[0]
+    views = draw_views(poses, skeleton, height // 2, framing, tags)
+    # One more row where the height is odd.
+    views = np.pad(views, ((0, height - len(views)), (0, 0), (0, 0)))
+    return np.concatenate([overlay, views], axis=1)
 
 
 def draw_skeleton(
@@ -57,47 +106,11 @@ def draw_skeleton(
     scores = np.ones(skeleton.n_joints) if confidence is None else np.nan_to_num(confidence)
     thickness = max(1, round(min(picture.shape[:2]) / 180))
     for parent, child in skeleton.bones:
-        if not np.isfinite(joints[[parent, child]]).all():
-            continue
-        trust = float(np.clip(min(scores[parent], scores[child]), 0.0, 1.0))
-        start, end = (_pixel(joints[i]) for i in (parent, child))
-        colour = bone_colour(skeleton.joints[child])
-        cv2.line(picture, start, end, colour, max(1, round(thickness * trust)), cv2.LINE_AA)
+        ends = joints[[parent, child]]
+        if np.isfinite(ends).all():
+            trust = float(np.clip(min(scores[parent], scores[child]), 0.0, 1.0))
+            colour = bone_colour(skeleton.joints[child])
+            draw_line(picture, ends, colour, max(1, round(thickness * trust)))
     for joint, score in zip(joints, scores, strict=True):
         if np.isfinite(joint).all() and score > FAINTEST:
-            cv2.circle(picture, _pixel(joint), thickness + 1, (255, 255, 255), -1, cv2.LINE_AA)
-
-
-def draw_view(plane: FloatArray, skeleton: Skeleton, side: int, title: str) -> Picture:
-    """Everybody's pose (P, J, 2) m in one plane of the camera's axes; a square picture.
-
-    Where people stand to each other is not known from poses about their roots: they stand in a row.
-    """
-    view: Picture = np.full((side, side, 3), BACKGROUND_RGB, np.uint8)
-    scale = side / (2 * VIEW_HALF_HEIGHT_M)
-    middles = np.linspace(0, side, len(plane) + 2)[1:-1]
-    for pose, middle in zip(plane, middles, strict=True):
-        draw_skeleton(view, pose * scale + (middle, side / 2), skeleton)
-    if side >= SMALLEST_TITLED:
-        size = side / 400
-        cv2.putText(view, title, (6, int(24 * size) + 4), cv2.FONT_HERSHEY_SIMPLEX, size,
-                    MIDDLE_RGB, 1, cv2.LINE_AA)  # fmt: skip
-    return view
-
-
-def bone_colour(joint: str) -> tuple[int, int, int]:
-    """By the side of the joint that the bone leads to."""
-    if joint.startswith("left_"):
-        return LEFT_RGB
-    return RIGHT_RGB if joint.startswith("right_") else MIDDLE_RGB
-
-
-def _padded(views: Picture, height: int) -> Picture:
-    """One more row where the picture's height is odd."""
-    return np.pad(views, ((0, height - len(views)), (0, 0), (0, 0)))
-
-
-def _pixel(point: FloatArray) -> tuple[int, int]:
-    # OpenCV takes 32-bit coordinates; far outside points are drawn at the rim of that range.
-    x, y = np.clip(np.round(point), -30_000, 30_000).astype(int)
-    return int(x), int(y)
+            draw_dot(picture, joint, (255, 255, 255), thickness + 1)

@@ -1,23 +1,39 @@
 """The source once more, with everybody drawn in: a video with the source's own times, or a picture.
 
 In: the source's frames and the `LiftedPeople` found in them. Out: an MP4 that browsers play; a PNG
-for a single picture.
+for a single picture. Everybody has his number and colour in the picture and in the two views of the
+3D poses beside it, where all stand on one ground: at their places, or in a row where those are not
+known. There is no sound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from auglift.outputs.overlay import Picture, draw_overlay
+from auglift.outputs.overlay import beside, draw_people
+from auglift.outputs.overlay_views import RGB, Framing, frame_stage
 from auglift.outputs.people3d import LiftedPeople, LiftedPerson
+from auglift.outputs.staging import PERSON_RGB, make_stage
 from auglift.storage.frames import BrokenFrame, Frame
-from auglift.storage.pictures import write_picture
+from auglift.storage.pictures import Picture, write_picture
 from auglift.storage.video_writer import write_video
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class _Actor:
+    """One person, what he is called, and where his joints (T, J, 3) are on the stage."""
+
+    person: LiftedPerson
+    tag: tuple[str, RGB]
+    poses: FloatArray
 
 
 def write_overlay(
@@ -42,18 +58,38 @@ def drawn_frames(
     frames: Iterable[Frame | BrokenFrame], lifted: LiftedPeople
 ) -> Iterator[tuple[Frame, Picture]]:
     """Each readable frame and the same with the people who are in it."""
+    actors, framing = _cast(lifted)
     for frame in frames:
         if isinstance(frame, Frame):
             here = [
-                (person, row)
-                for person in lifted.people
-                if (row := _row(person, frame.i_frame)) is not None
+                (actor, row)
+                for actor in actors
+                if (row := _row(actor.person, frame.i_frame)) is not None
             ]
-            joints_2d, confidence, poses = (
-                _gathered(here, name) for name in ("joints_2d", "confidence", "pose_3d")
-            )
-            drawn = draw_overlay(frame.picture, joints_2d, confidence, poses, lifted.skeleton)
-            yield frame, drawn
+            yield frame, _drawn(frame.picture, here, lifted, framing)
+
+
+def _cast(lifted: LiftedPeople) -> tuple[list[_Actor], Framing]:
+    stage = make_stage(lifted)
+    # A row across both views: from the front its x is seen, from the side its z.
+    poses = stage.in_a_row(1.0, 0.0, -1.0)
+    actors = [
+        _Actor(person, (str(person.person), PERSON_RGB[i % len(PERSON_RGB)]), pose)
+        for i, (person, pose) in enumerate(zip(lifted.people, poses, strict=True))
+    ]
+    return actors, frame_stage(poses)
+
+
+def _drawn(
+    picture: Picture, here: list[tuple[_Actor, int]], lifted: LiftedPeople, framing: Framing
+) -> Picture:
+    n_joints = lifted.skeleton.n_joints
+    tags = [actor.tag for actor, _ in here]
+    joints_2d = _stacked([actor.person.joints_2d[row] for actor, row in here], (n_joints, 2))
+    confidence = _stacked([actor.person.confidence[row] for actor, row in here], (n_joints,))
+    poses = _stacked([actor.poses[row] for actor, row in here], (n_joints, 3))
+    overlay = draw_people(picture, joints_2d, confidence, lifted.skeleton, tags)
+    return beside(overlay, poses, lifted.skeleton, framing, tags)
 
 
 def _row(person: LiftedPerson, i_frame: int) -> int | None:
@@ -62,7 +98,6 @@ def _row(person: LiftedPerson, i_frame: int) -> int | None:
     return row if row < len(person.frame) and person.frame[row] == i_frame else None
 
 
-def _gathered(here: list[tuple[LiftedPerson, int]], name: str) -> npt.NDArray[Any]:
-    """The rows (P, …) of everybody here."""
-    rows = [getattr(person, name)[row] for person, row in here]
-    return np.stack(rows) if rows else np.zeros((0, 1, 3))
+def _stacked(rows: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+    """(P, …), also of nobody."""
+    return np.stack(rows) if rows else np.zeros((0, *shape))

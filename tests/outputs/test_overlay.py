@@ -14,6 +14,7 @@ from auglift.outputs.overlay import (
     draw_overlay,
     draw_skeleton,
 )
+from auglift.outputs.overlay_views import GROUND_RGB, Framing, draw_tag, draw_views, frame_stage
 
 N = H36M_17.n_joints
 BLACK = np.zeros((200, 300, 3), np.uint8)
@@ -104,3 +105,58 @@ def test_two_people_stand_beside_each_other_in_the_views() -> None:
     assert np.flatnonzero(row == 255).min() < 40
     assert np.flatnonzero(row == 255).max() > 60
     assert row[50] < 255
+
+
+def two_bones(*, near: str, far: str) -> np.ndarray:
+    """(2, 17, 3): two people's shins in the same place of the front view, one before the other."""
+    pose = np.full((2, N, 3), np.nan)
+    for i, (side, z) in enumerate(((near, 1.0), (far, -1.0))):
+        pose[i, H36M_17.indices(f"{side}_knee", f"{side}_ankle")] = [(0, 0.5, z), (0, -0.5, z)]
+    return pose
+
+
+@pytest.mark.parametrize(("near", "colour"), [("left", LEFT_RGB), ("right", RIGHT_RGB)])
+def test_near_bones_cover_far_ones(near: str, colour: tuple[int, int, int]) -> None:
+    poses = two_bones(near=near, far="right" if near == "left" else "left")
+    for order in (poses, poses[::-1]):
+        front = draw_views(order, H36M_17, 200)[:200]
+        assert tuple(front[100, 100]) == colour
+
+
+def test_the_framing_says_where_the_ground_is_and_what_is_in_the_middle() -> None:
+    pose = np.full((1, N, 3), np.nan)
+    pose[0, 0] = (5.0, 1.0, -7.0)
+    framing = Framing(np.array([5.0, 1.0, -7.0]), 2.0, 4.0, ground_m=0.0)
+    views = draw_views(pose, H36M_17, 400, framing)
+    for view, metre_px in ((views[:400], 100), (views[400:], 50)):
+        assert tuple(view[200, 200]) == (255, 255, 255)
+        ground = np.flatnonzero((view[:, 30] == GROUND_RGB).all(axis=-1))
+        assert ground.tolist() == [200 + metre_px]
+
+
+def test_the_views_of_a_clip_show_all_of_it_from_the_ground_up() -> None:
+    pose = np.zeros((50, N, 3))
+    pose[..., 0] = np.linspace(-6.0, 2.0, 50)[:, None]
+    pose[..., 1] = 1.5
+    framing = frame_stage([pose])
+    assert framing.middle[0] == pytest.approx(-2.0, abs=0.1)
+    assert 4.0 < framing.front_m < 5.0
+    assert framing.side_m < 1.2
+    assert framing.middle[1] - framing.side_m < 0.0 < 1.9 < framing.middle[1] + framing.side_m
+    assert np.isfinite(frame_stage([np.full((3, N, 3), np.nan)]).middle).all()
+
+
+@pytest.mark.parametrize("at", [(5, 5), (295, 195), (-1e9, 1e9)])
+def test_a_tag_stays_in_the_picture(at: tuple[float, float]) -> None:
+    picture = BLACK.copy()
+    draw_tag(picture, np.full((N, 2), at), "12", LEFT_RGB)
+    tag = (picture == LEFT_RGB).all(axis=-1)
+    rows, columns = np.flatnonzero(tag.any(axis=1)), np.flatnonzero(tag.any(axis=0))
+    assert rows[-1] - rows[0] >= 10
+    assert columns[-1] - columns[0] >= 15
+
+
+def test_a_picture_of_one_pixel_is_no_error() -> None:
+    nobody = np.zeros((1, N, 3))
+    drawn = draw_overlay(BLACK[:1, :1], nobody[..., :2], nobody[..., 0], nobody, H36M_17)
+    assert drawn.shape == (1, 1, 3)
