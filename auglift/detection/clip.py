@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.cuts import CutFinder
 from auglift.detection.detector import Detections, Detector
 from auglift.errors import DataError
 from auglift.geometry.descriptor import STATISTICS
@@ -38,6 +39,10 @@ class Clip:
     """(F,)"""
     faults: tuple[str, ...] = ()
     """What could not be read, in words."""
+    cuts: tuple[int, ...] = ()
+    """The frames in which a new shot begins."""
+    numbers: list[npt.NDArray[np.int64]] | None = None
+    """(F,) who everybody in each frame is, where a keypoint file says it."""
 
 
 def detect_clip(
@@ -52,11 +57,14 @@ def detect_clip(
     times_s: list[float] = []
     found: list[Detections] = []
     broken: list[BrokenFrame] = []
+    cuts: list[int] = []
+    finder = CutFinder()
     walk = source.frames_or_errors()
     while some := list(itertools.islice(walk, batch)):
         whole = [frame for frame in some if isinstance(frame, Frame)]
         broken += [frame for frame in some if isinstance(frame, BrokenFrame)]
         _check_sizes(whole, source.info.wh)
+        cuts += [frame.i_frame for frame in whole if finder.step(frame.picture)]
         found += detector.detect([frame.picture for frame in whole])
         frames += [frame.i_frame for frame in whole]
         times_s += [frame.time_s for frame in whole]
@@ -70,6 +78,7 @@ def detect_clip(
         time_s=rising_times(frame, np.array(times_s), fps),
         found=found,
         faults=tuple(one.error.what for one in broken),
+        cuts=tuple(cuts),
     )
 
 
@@ -79,20 +88,26 @@ def keypoint_clip(
     people: Detections,
     image_wh: tuple[int, int],
     fps: float,
+    person: npt.NDArray[np.int64] | None = None,
 ) -> Clip:
-    """A clip of people (N rows in the order of `frame` (N,)) in `frames` (F,), both rising."""
+    """A clip of people (N rows in the order of `frame` (N,)) in `frames` (F,), both rising.
+
+    `person` (N,) says who they are, where the file does.
+    """
     starts = np.searchsorted(frame, frames, side="left")
     stops = np.searchsorted(frame, frames, side="right")
     columns = people.columns()
+    slices = [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
     return Clip(
         image_wh=image_wh,
         fps=fps,
         frame=frames,
         time_s=(frames - frames[:1]) / fps,
         found=[
-            Detections(**{name: values[start:stop] for name, values in columns.items()})
-            for start, stop in zip(starts, stops, strict=True)
+            Detections(**{name: values[rows] for name, values in columns.items()})
+            for rows in slices
         ],
+        numbers=None if person is None else [person[rows] for rows in slices],
     )
 
 
@@ -103,10 +118,17 @@ def detections_of_keypoints(
     box_score: FloatArray,
     source: str,
     target: str,
+    depth_m: FloatArray | None = None,
 ) -> Detections:
-    """People (N) of another tool as detections without depth, in the joint set `target`."""
+    """People (N) of another tool as detections, in the joint set `target`.
+
+    `depth_m` (N, K, 6), NaN where it is not valid, is what our own tables have; it is of use only
+    where no joint is made from others. Without it no depth is valid.
+    """
     joints = map_joints(keypoints_2d, source, target).astype(np.float32)
     shape = joints.shape[:-1]
+    if depth_m is None or source != target:
+        depth_m = np.full((*shape, len(STATISTICS)), np.nan)
     return Detections(
         box_xyxy=box_xyxy.astype(np.float32),
         box_score=box_score.astype(np.float32),
@@ -114,8 +136,8 @@ def detections_of_keypoints(
         confidence=confidence.astype(np.float32),
         joints_2d=joints,
         joint_confidence=map_confidence(confidence, source, target).astype(np.float32),
-        depth_m=np.full((*shape, len(STATISTICS)), np.nan, np.float32),
-        depth_valid=np.zeros(shape, bool),
+        depth_m=depth_m.astype(np.float32),
+        depth_valid=np.asarray(np.isfinite(depth_m).all(axis=-1)),
         radius_px=np.full(shape, np.nan, np.float32),
     )
 

@@ -14,11 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from auglift.detection.clip import Clip
-from auglift.detection.tracking import track_people
+from auglift.detection.trackers_library import CLASSES, track_with_library
+from auglift.detection.tracking import MEMORY_S, track_people
+from auglift.errors import unknown_name
+from auglift.geometry.resampling import resample, resample_flags
 from auglift.geometry.smoothing import fill_gaps
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+BUILT_IN = "builtin"
+TRACKERS = (BUILT_IN, *CLASSES)
+"""Ours, which looks at joints too, and those of the package `trackers`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +60,87 @@ class PersonTrack:
         return {**{name: getattr(self, name) for name in names}, "detected": has_place}
 
 
-def person_tracks(clip: Clip, max_gap_s: float) -> list[PersonTrack]:
-    """Everybody in the clip, in the order of first appearance."""
-    numbers = track_people(
-        clip.frame.tolist(),
-        clip.time_s.tolist(),
-        [found.box_xyxy for found in clip.found],
-        max_gap_s,
-    )
+def person_tracks(
+    clip: Clip,
+    max_gap_s: float,
+    *,
+    memory_s: float = MEMORY_S,
+    min_track_s: float = 0.0,
+    tracker: str = BUILT_IN,
+) -> list[PersonTrack]:
+    """Everybody in the clip, numbered in the order of first appearance.
+
+    Who is not seen for more than `memory_s` is somebody else when he comes again, unless the gap is
+    one that is closed. Who is seen for less than `min_track_s` from first to last is left out,
+    unless the whole clip is shorter.
+    """
     places: dict[int, list[tuple[int, int]]] = {}
-    for i, people in enumerate(numbers):
+    for i, people in enumerate(_numbers(clip, max(memory_s, max_gap_s), tracker)):
         for row, person in enumerate(people.tolist()):
             places.setdefault(person, []).append((i, row))
-    return [
-        close_gaps(_track(clip, person, seen), max_gap_s) for person, seen in sorted(places.items())
-    ]
+    lasted = [seen for _, seen in sorted(places.items()) if _lasts(clip, seen, min_track_s)]
+    return [close_gaps(_track(clip, person, seen), max_gap_s) for person, seen in enumerate(lasted)]
+
+
+def _numbers(clip: Clip, memory_s: float, tracker: str) -> list[IntArray]:
+    """Who everybody in every frame is: as the keypoint file says, else as a tracker does."""
+    if tracker not in TRACKERS:
+        raise unknown_name("tracker", tracker, TRACKERS)
+    if clip.numbers is not None:
+        return _remembered(clip, clip.numbers, memory_s)
+    boxes = [found.box_xyxy for found in clip.found]
+    if tracker != BUILT_IN:
+        return track_with_library(
+            tracker, clip.frame.tolist(), boxes, clip.fps, memory_s, clip.cuts
+        )
+    return track_people(
+        clip.frame.tolist(),
+        clip.time_s.tolist(),
+        boxes,
+        memory_s,
+        joints_2d=[found.joints_2d for found in clip.found],
+        cuts=clip.cuts,
+    )
+
+
+def _remembered(clip: Clip, numbers: list[IntArray], memory_s: float) -> list[IntArray]:
+    """The file's numbers, from 0; a number that comes again after a long time is a new one."""
+    last: dict[int, tuple[int, int, float]] = {}
+    renumbered, n_people = [], 0
+    for frame, time_s, some in zip(clip.frame, clip.time_s, numbers, strict=True):
+        for number in some.tolist():
+            ours, last_frame, last_s = last.get(number, (-1, 0, 0.0))
+            gone = frame - last_frame > 1 and time_s - last_s > memory_s * (1 + 1e-9)
+            if ours < 0 or gone:
+                ours, n_people = n_people, n_people + 1
+            last[number] = (ours, int(frame), float(time_s))
+        renumbered.append(np.array([last[number][0] for number in some.tolist()], np.int64))
+    return renumbered
+
+
+def _lasts(clip: Clip, seen: list[tuple[int, int]], min_track_s: float) -> bool:
+    """Whether somebody was seen long enough, each frame lasting as long as the rate says."""
+    wanted_s = min(min_track_s, float(clip.time_s[-1] - clip.time_s[0]) + 1 / clip.fps)
+    first, last = seen[0][0], seen[-1][0]
+    lasted_s = float(clip.time_s[last] - clip.time_s[first]) + 1 / clip.fps
+    return lasted_s >= wanted_s * (1 - 1e-9)
+
+
+def columns_at(
+    track: PersonTrack, at_s: npt.NDArray[np.float64], max_gap_s: float
+) -> dict[str, npt.NDArray[Any]]:
+    """`columns_to_lift` at other times, such as those of a lifter's own rate.
+
+    Between rows that are farther apart than `max_gap_s` they stay empty.
+    """
+    columns: dict[str, npt.NDArray[Any]] = {
+        name: (resample_flags if values.dtype == bool else resample)(
+            track.time_s, values, at_s, max_gap_s
+        )
+        for name, values in track.columns_to_lift().items()
+    }
+    columns["depth_m"][~columns["depth_valid"]] = np.nan
+    return columns
 
 
 def close_gaps(track: PersonTrack, max_gap_s: float) -> PersonTrack:

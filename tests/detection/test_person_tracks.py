@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from auglift.detection.clip import Clip, detections_of_keypoints, keypoint_clip
 from auglift.detection.detector import Detections
-from auglift.detection.person_tracks import PersonTrack, close_gaps, person_tracks
+from auglift.detection.person_tracks import (
+    PersonTrack,
+    close_gaps,
+    columns_at,
+    person_tracks,
+)
 from auglift.detection.rows import no_people
+from auglift.errors import UsageError
 from auglift.geometry.skeleton import H36M_17
 
 FPS = 25.0
@@ -62,11 +69,88 @@ def test_frames_that_are_not_in_the_clip_are_rows_too() -> None:
     np.testing.assert_allclose(track.joints_2d[:, 0, 0], [100, 102, 104, 106])
 
 
-def test_after_a_long_gap_there_are_two_people_and_no_rows_between_them() -> None:
+def test_after_a_long_time_there_are_two_people_and_no_rows_between_them() -> None:
     found = {0: person_at(100), 30: person_at(100)}
-    first, second = person_tracks(clip_of(found, list(range(31))), max_gap_s=0.5)
+    first, second = person_tracks(clip_of(found, list(range(31))), max_gap_s=0.5, memory_s=1.0)
     assert (first.person, second.person) == (0, 1)
     assert (first.frame.tolist(), second.frame.tolist()) == ([0], [30])
+
+
+def test_a_gap_too_long_to_fill_is_the_same_person_with_empty_rows() -> None:
+    found = {0: person_at(100), 30: person_at(100)}
+    (track,) = person_tracks(clip_of(found, list(range(31))), max_gap_s=0.5, memory_s=2.0)
+    assert np.isnan(track.joints_2d[1:30]).all()
+    np.testing.assert_array_equal(track.detected, [True, *[False] * 29, True])
+    np.testing.assert_array_equal(track.columns_to_lift()["detected"], track.detected)
+
+
+def test_a_gap_that_is_closed_is_never_forgotten() -> None:
+    found = {0: person_at(100), 30: person_at(100)}
+    (track,) = person_tracks(clip_of(found, list(range(31))), max_gap_s=3.0, memory_s=1.0)
+    assert np.isfinite(track.joints_2d).all()
+
+
+def test_short_tracks_are_left_out_and_the_others_counted_anew() -> None:
+    found = {i: person_at(300) for i in range(20, 45)} | {2: person_at(50)}
+    clip = clip_of(found, list(range(45)))
+    assert [len(track) for track in person_tracks(clip, 0.5)] == [1, 25]
+    (track,) = person_tracks(clip, 0.5, min_track_s=1.0)
+    assert (track.person, len(track)) == (0, 25)
+    assert person_tracks(clip, 0.5, min_track_s=1.01) == []
+
+
+def test_in_a_photo_nobody_is_short() -> None:
+    (track,) = person_tracks(clip_of({0: person_at(50)}, [0]), 0.5, min_track_s=3.0)
+    assert len(track) == 1
+
+
+def test_a_cut_ends_tracks() -> None:
+    found = {i: person_at(100) for i in range(4)}
+    clip = replace(clip_of(found, list(range(4))), cuts=(2,))
+    assert [track.frame.tolist() for track in person_tracks(clip, 0.5)] == [[0, 1], [2, 3]]
+
+
+def test_a_files_own_numbers_are_followed_wherever_people_are() -> None:
+    """They change places between the two frames; after a long time a number is somebody else."""
+    two = detections_of_keypoints(
+        np.concatenate([person_at(x).joints_2d for x in (50, 300)]).astype(float),
+        np.full((2, N), 0.7),
+        np.array([[30, 0, 70, 160], [280, 0, 320, 160]]),
+        np.ones(2),
+        "h36m_17",
+        "h36m_17",
+    )
+    frame = np.array([0, 1, 500])
+    clip = Clip((400, 300), FPS, frame, frame / FPS, [two, two, two])
+    clip = replace(clip, numbers=[np.array(n) for n in ([8, 3], [3, 8], [3, 8])])
+    tracks = person_tracks(clip, 0.5)
+    assert [track.frame.tolist() for track in tracks] == [[0, 1], [0, 1], [500], [500]]
+    np.testing.assert_allclose(tracks[0].joints_2d[:, 0, 0], [50, 300])
+
+
+def test_an_unknown_tracker_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        person_tracks(clip_of({}, [0]), 0.5, tracker="deepsort")
+    assert "builtin, bytetrack, ocsort, sort" in str(caught.value.hint)
+
+
+def test_columns_at_a_lifters_own_times() -> None:
+    """Between the frames on lines, over a long gap empty, invalid depth invalid."""
+    found = {i: person_at(100 + 4 * i) for i in (0, 1, 2, 30, 31)}
+    found[1].depth_valid[:, 4] = False
+    found[1].depth_m[:, 4] = np.nan
+    (track,) = person_tracks(clip_of(found, list(range(32))), 0.5, memory_s=2.0)
+    at_s = np.array([0.0, 0.5, 1.5, 10.0, 30.0, 30.5]) / FPS
+    columns = columns_at(track, at_s, 0.5)
+    np.testing.assert_allclose(columns["joints_2d"][:, 0, 0], [100, 102, 106, np.nan, 220, 222])
+    np.testing.assert_array_equal(columns["detected"], [1, 1, 1, 0, 1, 1])
+    np.testing.assert_array_equal(columns["depth_valid"][:, 4], [1, 0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(
+        np.isfinite(columns["depth_m"]).all(axis=-1), columns["depth_valid"]
+    )
+    own = columns_at(track, track.time_s, 0.5)
+    for name, values in track.columns_to_lift().items():
+        np.testing.assert_array_equal(own[name], values)
 
 
 def test_nobody_in_any_frame_is_no_track() -> None:
@@ -123,15 +207,27 @@ def test_an_unseen_row_between_invalid_depths_has_none() -> None:
     assert track.depth_valid[2, 3]
 
 
+def test_depth_of_our_own_tables_is_kept_where_no_joint_is_made_from_others() -> None:
+    depth = np.full((1, N, 6), 2.5)
+    depth[0, 3] = np.nan
+    person = person_at(50)
+    some = (person.joints_2d, np.full((1, N), 0.7), person.box_xyxy, np.ones(1))
+    kept = detections_of_keypoints(*some, "h36m_17", "h36m_17", depth_m=depth)
+    np.testing.assert_array_equal(kept.depth_m, depth)
+    np.testing.assert_array_equal(kept.depth_valid[0], np.arange(N) != 3)
+    assert not detections_of_keypoints(*some, "coco_17", "h36m_17", depth_m=depth).depth_valid.any()
+
+
 def test_keypoints_become_a_clip_with_their_empty_frames() -> None:
     joints = np.repeat(person_at(50).joints_2d.astype(float), 3, axis=0)
     boxes = np.repeat(person_at(50).box_xyxy, 3, axis=0)
     people = detections_of_keypoints(
         joints, np.full((3, N), 0.7), boxes, np.ones(3), "h36m_17", "h36m_17"
     )
-    clip = keypoint_clip(
-        np.array([10, 11, 12, 13]), np.array([10, 12, 12]), people, (400, 300), FPS
-    )
+    frames, frame = np.array([10, 11, 12, 13]), np.array([10, 12, 12])
+    clip = keypoint_clip(frames, frame, people, (400, 300), FPS, np.array([4, 4, 1]))
+    assert clip.numbers is not None
+    assert [some.tolist() for some in clip.numbers] == [[4], [], [4, 1], []]
     assert [len(found) for found in clip.found] == [1, 0, 2, 0]
     np.testing.assert_allclose(clip.time_s, np.arange(4) / FPS)
     assert not people.depth_valid.any()

@@ -12,7 +12,6 @@ a file in which other numbers than 0, 1 and 2 stand holds those.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,14 @@ import numpy.typing as npt
 
 from auglift.datasets.keypoints.clip import Parsed, Person2d, skeleton_named
 from auglift.datasets.keypoints.json_values import (
+    as_corners,
     as_list,
     as_number,
-    as_numbers,
     as_object,
+    as_triples,
     as_whole,
 )
+from auglift.datasets.keypoints.numbering import natural
 from auglift.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -72,25 +73,10 @@ def parse_annotations(tree: Any) -> Parsed:
 
 
 def _person(entry: dict[str, Any], frame: int, at: str) -> Person2d:
-    flat = as_numbers(entry.get("keypoints"), f"{at}.keypoints")
-    if not len(flat) or len(flat) % 3:
-        raise DataError(f"{at}.keypoints holds {len(flat)} numbers, not three for each joint")
-    triples = flat.reshape(-1, 3)
-    # (0, 0) without any trust: COCO's way, and that of most writers, to leave a joint out.
-    triples[(triples == 0).all(axis=1)] = np.nan
+    triples = as_triples(entry.get("keypoints"), f"{at}.keypoints")
     score = as_number(entry["score"], f"{at}.score") if "score" in entry else 1.0
-    return Person2d(at, frame, triples[:, :2], triples[:, 2], box_xyxy=_box(entry, at), score=score)
-
-
-def _box(entry: dict[str, Any], at: str) -> FloatArray | None:
-    """The box as corners; None where there is none, or one without an extent."""
-    if entry.get("bbox") is None:
-        return None
-    box = as_numbers(entry["bbox"], f"{at}.bbox")
-    if box.shape != (4,):
-        raise DataError(f"{at}.bbox holds {len(box)} numbers, not x, y, width, height")
-    box[2:] += box[:2]
-    return box if (box[2:] > box[:2]).all() else None
+    box = as_corners(entry.get("bbox"), f"{at}.bbox")
+    return Person2d(at, frame, triples[:, :2], triples[:, 2], box_xyxy=box, score=score)
 
 
 def _frames(images: list[dict[str, Any]]) -> dict[int, int]:
@@ -98,18 +84,11 @@ def _frames(images: list[dict[str, Any]]) -> dict[int, int]:
     keyed = []
     for i, image in enumerate(images):
         number = as_whole(image.get("id"), f"images[{i}].id")
-        keyed.append((_natural(str(image.get("file_name", ""))), number))
+        keyed.append((natural(str(image.get("file_name", ""))), number))
     ids = [number for _, number in sorted(keyed)]
     if len(set(ids)) < len(ids):
         raise DataError("two images have the same id")
     return {number: frame for frame, number in enumerate(ids)}
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A sort key by which numbers count as numbers: 2.jpg before 10.jpg."""
-    # Numbers of other scripts, and of hundreds of digits, are text here.
-    pieces = re.split(r"([0-9]{1,100})", name)
-    return [(int(piece), "") if i % 2 else (0, piece) for i, piece in enumerate(pieces)]
 
 
 def _picture_size(images: list[dict[str, Any]]) -> tuple[int, int] | None:

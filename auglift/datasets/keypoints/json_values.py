@@ -79,6 +79,30 @@ def as_numbers(value: object, at: str) -> FloatArray:
     return _of_pixels(numbers, at)
 
 
+def as_corners(value: object, at: str) -> FloatArray | None:
+    """A box x, y, width, height as corners (4,); None where there is none, or it spans nothing."""
+    if value is None:
+        return None
+    box = as_numbers(value, at)
+    if box.shape != (4,):
+        raise DataError(f"{at} holds {len(box)} numbers, not x, y, width, height")
+    box[2:] += box[:2]
+    return box if (box[2:] > box[:2]).all() else None
+
+
+def as_triples(value: object, at: str) -> FloatArray:
+    """A flat list x, y, trust, x, … as (K, 3); NaN where a joint is left out.
+
+    (0, 0) without any trust is the way of COCO, OpenPose and most others to leave a joint out.
+    """
+    flat = as_numbers(value, at)
+    if not len(flat) or len(flat) % 3:
+        raise DataError(f"{at} holds {len(flat)} numbers, not three for each joint")
+    triples = flat.reshape(-1, 3)
+    triples[(triples == 0).all(axis=1)] = np.nan
+    return triples
+
+
 def as_rows(value: object, at: str) -> FloatArray:
     """A list of equally long lists of numbers (n, m), likewise; an empty list is (0, 0)."""
     rows = [as_list(row, f"{at}[{i}]") for i, row in enumerate(as_list(value, at))]

@@ -14,6 +14,7 @@ pictures are; the demos' `meta_info` says what the joints are.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,15 +64,20 @@ def _parse_frames(value: Any, at: str, skeleton: str | None) -> Parsed:
     ]
     ids = [as_whole(entry.get("frame_id"), f"{at}[{i}].frame_id") for i, entry in
            enumerate(entries)]  # fmt: skip
-    for number, count in Counter(ids).most_common(1):
-        if count > 1:
-            raise DataError(f"{count} entries have frame_id {number}")
+    require_distinct(ids, "frame_id")
     first = min(ids, default=0)
     frames = [number - first for number in ids]
     people = []
     for i, (frame, entry) in enumerate(zip(frames, entries, strict=True)):
         people += _instances(entry.get("instances"), frame, f"{at}[{i}].instances")
     return Parsed(people, frames, skeleton=skeleton)
+
+
+def require_distinct(numbers: Sequence[int], key: str) -> None:
+    """No frame may come twice."""
+    for number, count in Counter(numbers).most_common(1):
+        if count > 1:
+            raise DataError(f"{count} entries have {key} {number}")
 
 
 def _instances(value: Any, frame: int, at: str) -> list[Person2d]:
