@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auglift.config import StageConfig, config_hash, section, setting
 from auglift.datasets.options import DatasetOptions
-from auglift.datasets.readers import IMPORTS, get_reader
+from auglift.datasets.readers import IMPORTS, get_reader, options_of
 from auglift.errors import (
     BrokenFileError,
     ConfigError,
@@ -153,7 +153,8 @@ def preprocess(config: PreprocessConfig, progress: Progress = silent) -> Preproc
         unpack=config.unpack,
         dry_run=config.dry_run,
     )
-    config = replace(config, dataset=raw.dataset)  # named or chosen, it is the same
+    # Named or chosen, it is the same; and the options of other datasets change nothing.
+    config = replace(config, dataset=raw.dataset, options=options_of(raw.reader, config.options))
     splits = _list_splits(raw.sequences, raw.folder, workspace, raw.dataset)
     if raw.reader != IMPORTS:  # whose train and test may be files of their own
         _refuse_other_splits(splits, workspace.annotations_folder(raw.dataset))

@@ -3,7 +3,7 @@
 In: an `annotations` table (by path, or by dataset and split) and the dataset's raw pictures; or a
 folder that `auglift film` made, before there is a table. Out: a PNG of frames with the true 2D
 skeleton drawn in and the true 3D pose beside it from two sides, so that a mix-up of left and right,
-of axes or of cameras is seen at a glance.
+of axes or of cameras is seen at a glance. Frames whose pictures are not there are drawn on grey.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from auglift.geometry.skeleton import Skeleton
     from auglift.outputs.contact_sheet import Tile
 
-COLUMNS = ["source", "keypoints_2d", "pose_3d", "visible"]
+COLUMNS = ["source", "image_wh", "keypoints_2d", "pose_3d", "visible"]
 TILE_PX = 300
 GOLDEN = 0.618034
+# Where a picture is not at hand (annotations alone, other tools' files): the pose still tells.
+EMPTY_GREY = 60
+NO_PICTURE = ", no picture"
 
 logger = logging.getLogger(__name__)
 
@@ -183,6 +186,13 @@ def draw_tiles(
             if (name, frame) not in tiles:
                 tiles[name, frame] = _tile(name, frame, _people_in(frame, rows), annotations)
             advance(note=name)
+    without = sum(tile.caption.endswith(NO_PICTURE) for tile in tiles.values())
+    if without:
+        logger.warning(
+            "%d of %d frames have no picture below %s and are drawn on grey (--data names its "
+            "folder)",
+            *(without, len(tiles), annotations.data),
+        )
     return list(tiles.values())
 
 
@@ -232,15 +242,29 @@ def _tile(name: str, frame: int, people: Mapping[str, Any], annotations: Annotat
     from auglift.outputs.overlay import draw_overlay
 
     picture = _picture(annotations.data / str(people["source"][0]), frame)
+    caption = f"{name.partition('/')[2] or name}  frame {frame}"
+    if picture is None:
+        picture, caption = _empty(people["image_wh"][0]), caption + NO_PICTURE
     near, joints = close_up(picture, people["keypoints_2d"], TILE_PX)
     skeleton, poses = annotations.skeleton, people["pose_3d"]
     root = poses[:, skeleton.indices(*skeleton.root)].mean(axis=1, keepdims=True)
     overlay = draw_overlay(near, joints, people["visible"].astype(float), poses - root, skeleton)
-    return Tile(overlay, f"{name.partition('/')[2] or name}  frame {frame}")
+    return Tile(overlay, caption)
 
 
 def _picture(source: Path, frame: int) -> Any:
+    """None where there is no such video, and no such folder."""
     from auglift.storage.sources import open_source
 
-    (found,) = open_source(source).frames(wanted=[frame])
+    try:
+        pictures = open_source(source)
+    except MissingDataError:
+        return None
+    (found,) = pictures.frames(wanted=[frame])
     return found.picture
+
+
+def _empty(image_wh: Any) -> Any:
+    import numpy as np
+
+    return np.full((image_wh[1], image_wh[0], 3), EMPTY_GREY, np.uint8)

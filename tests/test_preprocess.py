@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from auglift.cli.main import app
 from auglift.datasets import virtual
-from auglift.datasets.readers import READERS, get_reader
+from auglift.datasets.options import DatasetOptions
+from auglift.datasets.readers import IMPORTS, READERS, get_reader, options_of
 from auglift.errors import (
     ConfigError,
     DataError,
@@ -350,25 +351,19 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(
         PreprocessConfig(workers=0)
 
 
-def test_options_of_the_reader_reach_it_and_the_table(
-    virtual_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = set()
-    read = virtual.read_sequence
+def test_options_of_other_datasets_change_nothing(virtual_root: Path) -> None:
+    run(virtual_root)
+    others = DatasetOptions(fit3d_split="s09", pw3d_joints="b", import_fps=30.0)
+    assert run(virtual_root, options=others).done_before
+    assert options_of("fit3d", others) == DatasetOptions(fit3d_split="s09")
+    assert options_of("3dpw", others) == DatasetOptions(pw3d_joints="b")
+    assert options_of(IMPORTS, others) == replace(others, fit3d_split="published")
 
-    def reading(folder, listed, every, options):
-        seen.add(options.fit3d_split)
-        return read(folder, listed, every, options)
 
-    monkeypatch.setattr(virtual, "read_sequence", reading)
-    arguments = ["preprocess", "--root", str(virtual_root), "--fit3d-split", "s09"]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    assert seen == {"s09"}
-    path = Workspace(virtual_root).annotations("virtual", "train")
-    assert table_info(path, "annotations").metadata.config["options"]["fit3d_split"] == "s09"
-    with pytest.raises(UsageError, match="options was"):
-        run(virtual_root)
+def test_every_option_is_some_readers() -> None:
+    prefixes = [f"{module}_" for module in READERS.values()] + ["import_"]
+    for field in fields(DatasetOptions):
+        assert field.name.startswith(tuple(prefixes)), field.name
 
 
 # --- a look before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -174,10 +175,32 @@ def test_what_is_missing_is_said(workspace: Path, tmp_path: Path) -> None:
         view(ViewConfig(root=tmp_path))
     with pytest.raises(MissingDataError):
         view(ViewConfig(root=workspace, dataset="h36m"))
-    with pytest.raises(DataError):
-        view(ViewConfig(source=table_of(workspace), data=tmp_path, output=tmp_path / "s.png"))
     with pytest.raises(ConfigError):
         ViewConfig(tiles=0)
+
+
+def test_without_pictures_the_poses_are_drawn_on_grey(
+    workspace: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    annotations = read_annotations(table_of(workspace), tmp_path)
+    with caplog.at_level(logging.WARNING):
+        (tile,) = draw_tiles(annotations, 1)
+    assert "1 of 1 frames have no picture" in caplog.text
+    assert tile.caption.endswith("no picture")
+    height = len(tile.picture)
+    assert (tile.picture[:, :height] == 60).all(axis=-1).mean() > 0.5
+    for part in (tile.picture[:, :height], tile.picture[:, height:]):
+        assert len(coloured(part, LEFT_RGB))
+        assert len(coloured(part, RIGHT_RGB))
+
+
+def test_a_broken_picture_is_an_error(workspace: Path, tmp_path: Path) -> None:
+    annotations = read_annotations(table_of(workspace), tmp_path)
+    source = tmp_path / annotations.rows_of(annotations.names[0])["source"][0]
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"no video")
+    with pytest.raises(DataError):
+        draw_tiles(annotations, 1, annotations.names[0])
 
 
 def test_the_command_line(workspace: Path, tmp_path: Path) -> None:

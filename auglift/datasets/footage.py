@@ -7,6 +7,7 @@ gaps in its numbering, which would shift every picture after them.
 
 from __future__ import annotations
 
+import fnmatch
 import logging
 import os
 import re
@@ -24,6 +25,8 @@ from auglift.storage.video_decoding import whole_frames
 # Videos and motion capture of one take end some frames apart; more than this is worth a word.
 FEW_FRAMES = 8
 
+_NUMBERED = re.compile(r"(.*?)([0-9]+)")
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,16 +35,22 @@ class Footage:
     """The pictures of one camera in one take."""
 
     path: Path
-    """A video, or a folder of pictures."""
+    """A video, a folder of pictures, or a pattern of pictures in a folder."""
     n_frames: int | None
     """None where nothing is there."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether a video, a folder, or any picture of a pattern `folder/img_0_*.jpg` is there."""
+    return path.exists() or ("*" in path.name and any(path.parent.glob(path.name)))
+
+
 def look_at(path: Path, image_wh: tuple[int, int]) -> Footage:
     """How many pictures there are; raises where they have gaps or are not of size `image_wh`."""
-    if path.is_dir():
-        numbered = _numbered_pictures(path)
-        _check_size(path, PictureReader([path / numbered[0]]).info.wh, image_wh)
+    if path.is_dir() or ("*" in path.name and is_there(path)):
+        folder, pattern = (path, "*") if path.is_dir() else (path.parent, path.name)
+        numbered = _numbered_pictures(folder, pattern)
+        _check_size(path, PictureReader([folder / numbered[0]]).info.wh, image_wh)
         return Footage(path, len(numbered))
     if not path.exists():
         return Footage(path, None)
@@ -82,8 +91,9 @@ def only_pictured(found: Iterable[tuple[SequenceId, Path]]) -> list[SequenceId]:
     done wants what has come.
     """
     sequences = dict(found)
-    pictured = [sequence for sequence, path in sequences.items() if path.exists()]
-    lost = [(s.name, path) for s, path in sequences.items() if not path.exists()]
+    there = {sequence for sequence, path in sequences.items() if is_there(path)}
+    pictured = [sequence for sequence in sequences if sequence in there]
+    lost = [(s.name, path) for s, path in sequences.items() if s not in there]
     if lost and pictured:
         logger.warning(
             "%d sequences are left out, because they have no pictures, such as %s: %s; "
@@ -99,15 +109,16 @@ def only_pictured(found: Iterable[tuple[SequenceId, Path]]) -> list[SequenceId]:
     return pictured or list(sequences)
 
 
-def _numbered_pictures(folder: Path) -> list[str]:
+def _numbered_pictures(folder: Path, pattern: str) -> list[str]:
     """`<any>000001.jpg` …: one prefix, numbers from 1 (or 0) on and none missing."""
     by_number: dict[int, str] = {}
     prefixes = set()
-    for name in sorted(os.listdir(folder)):  # names: of paths it would take ten times as long
-        stem, suffix = os.path.splitext(name)
-        if name.startswith(".") or suffix.lower() not in PICTURE_SUFFIXES:
+    # Names: of paths it would take ten times as long.
+    for name in sorted(fnmatch.filter(os.listdir(folder), pattern)):
+        stem, dot, suffix = name.rpartition(".")
+        if name.startswith(".") or dot + suffix.lower() not in PICTURE_SUFFIXES:
             continue
-        parts = re.fullmatch(r"(.*?)([0-9]+)", stem)
+        parts = _NUMBERED.fullmatch(stem)
         if parts is None or int(parts[2]) in by_number:
             raise _misnumbered(folder, f"{name} is not a frame of its own")
         by_number[int(parts[2])] = name

@@ -109,7 +109,7 @@ def _nothing_there(files: Files, folder: Path, options: DatasetOptions) -> Missi
         return MissingDataError(
             f"archives that are not unpacked, such as {files.archives[0].name}",
             where=files.archives[0].parent,
-            hint="unpack each of them here: tar xf ARCHIVE",
+            hint="--unpack unpacks each of them here",
         )
     return MissingDataError("no 3D files of Human3.6M", where=folder, hint=_LAYOUT)
 

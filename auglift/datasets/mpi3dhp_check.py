@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from auglift.datasets.checking import Read, check_sample, of_error
-from auglift.datasets.footage import is_short, look_at
+from auglift.datasets.footage import is_short, is_there, look_at
 from auglift.datasets.mpi3dhp_cameras import SIZES, STUDIO
 from auglift.datasets.mpi3dhp_test import read_annotations as read_test_annotations
 from auglift.datasets.mpi3dhp_test import sequence_of as test_sequence_of
@@ -46,7 +46,7 @@ def check_copy(
         lines += _count(takes, f"{subject}/{part}", folder)
         for take in takes[:1]:
             lines += _take(take)
-            cameras = [i for i in VNECT_CAMERAS if pictures_of(take, i).exists()] or VNECT_CAMERAS
+            cameras = [i for i in VNECT_CAMERAS if is_there(pictures_of(take, i))] or VNECT_CAMERAS
             lines += check_sample(folder, [sequence_of(take, cameras[0])], options, read_sequence)
     for name in SIZES:
         tests = [s for s in subjects if s.name == name and _has(s, "annot_data.mat")]
@@ -75,7 +75,7 @@ def _count(places: list[Path], name: str, folder: Path) -> Iterator[CheckLine]:
 def _take(take: Path) -> Iterator[CheckLine]:
     name = f"{take.parent.name}/{take.name}"
     pictures = {i: pictures_of(take, i) for i in VNECT_CAMERAS}
-    there = [i for i, path in pictures.items() if path.exists()]
+    there = [i for i, path in pictures.items() if is_there(path)]
     lost = [i for i in VNECT_CAMERAS if i not in there]
     what = f"{name}: pictures of cameras {', '.join(map(str, there)) or 'none'}"
     yield CheckLine("ok" if there else "missing", what, str(take))

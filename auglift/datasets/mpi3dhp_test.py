@@ -91,6 +91,7 @@ def read_test(
         keypoints_2d=keypoints,
         pose_3d=pose_3d,
         visible=vouched(keypoints, pose_3d),
+        reprojects=options.mpi3dhp_pose == "annot3",
     )
 
 

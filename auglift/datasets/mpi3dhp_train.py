@@ -21,7 +21,7 @@ import numpy.typing as npt
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from auglift.datasets.footage import common_length, look_at, only_pictured
+from auglift.datasets.footage import common_length, is_there, look_at, only_pictured
 from auglift.datasets.mpi3dhp_cameras import read_calibration
 from auglift.datasets.options import DatasetOptions
 from auglift.datasets.sequence import AnnotatedSequence, SequenceId
@@ -47,12 +47,14 @@ FRAMES_AND_FPS = {
 # are reported on. The other six look from above, and come in archives of their own.
 VNECT_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 
-# The video, and the places where programs extract its pictures to.
+# The video, and the places where programs extract its pictures to: the last is the official
+# read-me's, which puts those of all cameras into one folder.
 _PICTURES = (
     "imageSequence/video_{}.avi",
     "imageFrames/video_{}",
     "imageSequence/video_{}",
     "video_{}",
+    "imageSequence/img_{}_*.jpg",
 )
 
 # What scipy raises for a file that is cut off, changed, or of another format; v7.3 is
@@ -110,6 +112,7 @@ def read_take(
         keypoints_2d=keypoints,
         pose_3d=pose_3d,
         visible=vouched(keypoints, pose_3d),
+        reprojects=options.mpi3dhp_pose == "annot3",
     )
 
 
@@ -120,9 +123,11 @@ def vouched(keypoints: FloatArray, pose: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def pictures_of(take: Path, i_camera: int) -> Path:
-    """The video or folder of pictures of a camera; where the video belongs, if none is there."""
+    """The video, folder or pattern of pictures of a camera; where the video belongs, if none is
+    there.
+    """
     places = [take / place.format(i_camera) for place in _PICTURES]
-    return next((place for place in places if place.exists()), places[0])
+    return next((place for place in places if is_there(place)), places[0])
 
 
 def sequence_of(take: Path, i_camera: int) -> SequenceId:

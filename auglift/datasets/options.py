@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -45,3 +45,8 @@ class DatasetOptions:
 
     import_fps: float | None = setting(None)
     """Frame rate of an imported file that does not say it."""
+
+    def only(self, *prefixes: str) -> DatasetOptions:
+        """Those whose name begins so; all others have their defaults."""
+        kept = [f.name for f in fields(self) if f.name.startswith(prefixes)]
+        return DatasetOptions(**{name: getattr(self, name) for name in kept})

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,12 @@ from auglift.datasets.pw3d_files import (
     Found,
     Person,
     Recording,
+    find_recording,
     find_recordings,
     read_recording,
 )
 from auglift.datasets.sequence import AnnotatedSequence, CheckLine, SequenceId
 from auglift.errors import BrokenFileError, DataError, MissingDataError, UsageError
-from auglift.geometry.camera import Camera
 from auglift.geometry.joint_maps import map_joints
 from auglift.geometry.skeleton import COCO_18, H36M_17, HMR_17, SMPL_24
 
@@ -46,7 +46,7 @@ FPS = 30.0
 FEWEST_POINTS = 6
 N_SEQUENCES = {"train": 24, "val": 12, "test": 24}
 _LIMB_JOINTS = ("shoulder", "elbow", "wrist", "knee", "ankle")
-_JOINT_MAPS = {"a": "spine3_thorax", "b": "neck_thorax"}
+JOINT_MAPS = {"a": "spine3_thorax", "b": "neck_thorax"}
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def read_sequence(
 ) -> AnnotatedSequence:
     """Everyone in every `every`-th frame of one sequence."""
     name = sequence.name.removeprefix("3dpw/")
-    [found] = [one for one in find_recordings(folder) if one.name == name]
+    found = find_recording(folder, name, sequence.folder)
     recording = read_recording(found.pickle)
     footage = Footage.find(folder, found, recording.looks_portrait)
     rows = [_rows(recording, p, every, footage, name) for p in range(len(recording.people))]
@@ -73,10 +73,13 @@ def read_sequence(
     poses = [
         _pose(recording, p, options, name)[frames] for p, frames in enumerate(rows) if len(frames)
     ]
-    cameras = [recording.camera(int(i), footage.image_wh) for i in frame]
+    phone = {i: recording.camera(i, footage.image_wh) for i in np.unique(frame).tolist()}
+    cameras = [phone[i] for i in frame.tolist()]
     world = np.concatenate(poses) if poses else np.empty((0, H36M_17.n_joints, 3))
-    pose_3d = _each(Camera.to_camera, cameras, world, 3)
-    keypoints = _each(Camera.project, cameras, pose_3d, 2)
+    # The phone moves, and its lens stays the same.
+    moves = recording.camera_poses[frame]
+    pose_3d = world @ moves[:, :3, :3].transpose(0, 2, 1) + moves[:, None, :3, 3]
+    keypoints = cameras[0].project(pose_3d) if cameras else np.empty((*world.shape[:2], 2))
     return AnnotatedSequence(
         id=sequence,
         skeleton=H36M_17,
@@ -123,7 +126,7 @@ def _pose(recording: Recording, person: int, options: DatasetOptions, name: str)
     who = recording.people[person]
     if options.pw3d_joints == "c":
         return _regressed(who, person, options, name)
-    way = _JOINT_MAPS[options.pw3d_joints]
+    way = JOINT_MAPS[options.pw3d_joints]
     return np.asarray(map_joints(who.joints, SMPL_24.name, H36M_17.name, way), np.float64)
 
 
@@ -156,12 +159,6 @@ def _load_array(path: Path) -> FloatArray:
         raise MissingDataError("no such file", where=path) from error
     except (OSError, ValueError, EOFError) as error:
         raise BrokenFileError(f"not a readable npy: {error}", where=path) from error
-
-
-def _each(function: Any, cameras: list[Camera], points: FloatArray, n_axes: int) -> FloatArray:
-    """A camera's function on each row's points: the phone moves."""
-    moved = [function(camera, row) for camera, row in zip(cameras, points, strict=True)]
-    return np.stack(moved) if moved else np.empty((0, points.shape[1], n_axes))
 
 
 def check(folder: Path, options: DatasetOptions) -> list[CheckLine]:

@@ -72,6 +72,14 @@ def find_recordings(folder: Path) -> list[Found]:
     return found
 
 
+def find_recording(folder: Path, name: str, beside: Path) -> Found:
+    """One of the sequences; without a `dataset.json` it is a file in the folder `beside`."""
+    if not (folder / "dataset.json").is_file():
+        return Found(name, "", beside / f"{name}.pkl", None)
+    [found] = [one for one in find_recordings(folder) if one.name == name]
+    return found
+
+
 def split_of(name: str) -> str:
     """The official split of a sequence."""
     if name in _VALIDATION:

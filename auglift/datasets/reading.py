@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from logging.handlers import QueueHandler
 from pathlib import Path
+from queue import SimpleQueue
 
 from auglift.config import StageConfig, config_hash
 from auglift.datasets.annotation_parts import PartsFolder
@@ -25,6 +27,8 @@ from auglift.executors import Advance, fault_point, run_locally
 # A process takes over a second to start, about as long as it takes to read so many sequences.
 _SEQUENCES_PER_PROCESS = 8
 _WORTH_A_PROCESS = 32
+
+_PACKAGE = logging.getLogger("auglift")
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,15 @@ class Reading:
     error: DataError | None = None
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Sequences that were read one after another."""
+
+    readings: list[Reading]
+    said: list[logging.LogRecord] = field(default_factory=list)
+    """What a process of its own has logged meanwhile."""
+
+
 def read_missing(
     job: ReadingJob, sequences: Sequence[SequenceId], workers: int | None, advance: Advance
 ) -> Iterator[Reading]:
@@ -68,10 +81,15 @@ def read_missing(
     n_each = min(_SEQUENCES_PER_PROCESS, -(-len(missing) // workers)) if workers > 1 else 1
     runs = [missing[i : i + n_each] for i in range(0, len(missing), max(n_each, 1))]
     n_read = 0
-    for outcome in run_locally(partial(_read_some, job), runs, workers):
+    level = _PACKAGE.getEffectiveLevel()
+    read = partial(_read_elsewhere, job, level) if workers > 1 else partial(_read_here, job)
+    for outcome in run_locally(read, runs, workers):
         if outcome.error is not None:
             raise outcome.error
-        for reading in outcome.result or []:
+        assert outcome.result is not None
+        for record in outcome.result.said:
+            logging.getLogger(record.name).handle(record)
+        for reading in outcome.result.readings:
             _say(reading)
             advance(note=reading.name)
             yield reading
@@ -79,9 +97,19 @@ def read_missing(
             n_read += 1
 
 
-def _read_some(job: ReadingJob, sequences: Sequence[SequenceId]) -> list[Reading]:
+def _read_here(job: ReadingJob, sequences: Sequence[SequenceId]) -> _Run:
     reader = get_reader(job.reader)
-    return [_read_one(job, reader, sequence) for sequence in sequences]
+    return _Run([_read_one(job, reader, sequence) for sequence in sequences])
+
+
+def _read_elsewhere(job: ReadingJob, level: int, sequences: Sequence[SequenceId]) -> _Run:
+    """In a process of its own, where nobody has said which log is wanted, and how."""
+    queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    _PACKAGE.addHandler(QueueHandler(queue))
+    _PACKAGE.setLevel(level)
+    _PACKAGE.propagate = False
+    run = _read_here(job, sequences)
+    return replace(run, said=[queue.get() for _ in range(queue.qsize())])
 
 
 def _read_one(job: ReadingJob, reader: DatasetReader, listed: SequenceId) -> Reading:

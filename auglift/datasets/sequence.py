@@ -61,6 +61,8 @@ class AnnotatedSequence:
     """(N, J, 3) m."""
     visible: npt.NDArray[np.bool_]
     """(N, J)"""
+    reprojects: bool = True
+    """Whether the 3D, projected, is meant to meet the 2D; a pose of another size is not."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -83,7 +85,11 @@ class AnnotatedSequence:
         }
 
     def reprojection_px(self) -> FloatArray:
-        """Distance of the projected 3D joints from the 2D ones (visible joints only)."""
+        """Distance of the projected 3D joints from the 2D ones: of those that are visible, and of
+        none where the two are not meant to meet.
+        """
+        if not self.reprojects:
+            return np.empty(0)
         projected = np.empty(self.keypoints_2d.shape)
         for rows, camera in self._shots():
             projected[rows] = camera.project(self.pose_3d[rows])

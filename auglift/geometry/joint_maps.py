@@ -117,6 +117,11 @@ class _Blend:
     weights: npt.NDArray[np.float64]
     """(J', K, 1), or (J', K, 2) where x and y differ."""
 
+    @property
+    def is_order(self) -> bool:
+        """Whether every joint is just one of the source's."""
+        return self.sources.shape[1] == 1 and bool((self.weights == 1).all())
+
     @classmethod
     def of(cls, rows: Iterable[Row]) -> _Blend:
         """Keep the sources that count: a full matrix product would spread NaN (0 · NaN = NaN)."""
@@ -130,6 +135,8 @@ class _Blend:
 
     def apply(self, values: FloatArray) -> FloatArray:
         """Values (..., J, D) → (..., J', D), in the precision of the values."""
+        if self.is_order:
+            return values[..., self.sources[:, 0], :]
         weights = self.weights.astype(values.dtype)
         total = weights[:, 0] * values[..., self.sources[:, 0], :]
         for k in range(1, self.sources.shape[1]):

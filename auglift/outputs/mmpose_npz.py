@@ -21,6 +21,7 @@ from auglift.errors import DataError
 from auglift.geometry.joint_maps import map_joints
 from auglift.geometry.skeleton import MPI3DHP_17
 from auglift.storage.atomic import write_bytes
+from auglift.storage.unpickle import load_pickle
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -39,7 +40,12 @@ def write_mmpose(folder: Path, dataset: str, split: str, columns: Columns) -> Pa
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **content)
     write_bytes(path, buffer.getvalue())
-    write_bytes(folder / f"cameras_{split}.pkl", pickle.dumps(mmpose_cameras(columns)))
+    cameras = mmpose_cameras(columns)
+    target = folder / f"cameras_{split}.pkl"
+    if dataset == "h36m":  # one file for all subjects, as MMPose has it
+        target = folder / "cameras.pkl"
+        cameras = (load_pickle(target) if target.is_file() else {}) | cameras
+    write_bytes(target, pickle.dumps(cameras))
     return path
 
 

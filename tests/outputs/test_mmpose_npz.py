@@ -48,7 +48,7 @@ def test_the_contract(tmp_path, columns):
         stored["center"][0], [(x.min() + x.max()) / 2, (y.min() + y.max()) / 2]
     )
     np.testing.assert_allclose(stored["scale"][0], 1.2 * max(np.ptp(x), np.ptp(y)) / 200)
-    cameras = pickle.loads((tmp_path / "cameras_test.pkl").read_bytes())
+    cameras = pickle.loads((tmp_path / "cameras.pkl").read_bytes())
     about = cameras["S9", "54138969"]
     world = (columns["pose_3d"][0] - columns["translation"][0]) @ columns["rotation"][0]
     np.testing.assert_allclose((about["R"] @ columns["pose_3d"][0].T + about["T"]).T, world)
@@ -72,6 +72,14 @@ def test_our_reader_reads_it_back(tmp_path, columns, sequence):
     np.testing.assert_allclose(camera.rotation, columns["rotation"][0], atol=1e-12)
     np.testing.assert_allclose(camera.translation, columns["translation"][0], atol=1e-12)
     np.testing.assert_allclose(camera.intrinsics, columns["intrinsics"][0])
+
+
+def test_the_splits_of_human36m_share_their_cameras(tmp_path, columns):
+    write_mmpose(tmp_path, "h36m", "test", columns)
+    columns["sequence"] = np.array(["h36m/S1/Photo 1/55011271"] * 3)
+    write_mmpose(tmp_path, "h36m", "train", columns)
+    cameras = pickle.loads((tmp_path / "cameras.pkl").read_bytes())
+    assert sorted(cameras) == [("S1", "55011271"), ("S9", "54138969")]
 
 
 def test_hidden_joints(tmp_path, columns):

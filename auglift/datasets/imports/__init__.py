@@ -11,7 +11,15 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from auglift.datasets.imports import h3wb, mmpose, motionbert, own, pstmo, videopose3d
+from auglift.datasets.imports import (
+    h3wb,
+    mmpose,
+    motionbert,
+    own,
+    pstmo,
+    pw3d_json,
+    videopose3d,
+)
 from auglift.datasets.imports.flat import Format, Opened
 from auglift.datasets.imports.found import Columns
 from auglift.datasets.options import DatasetOptions
@@ -25,6 +33,7 @@ FORMATS: dict[str, Format] = {
     "P-STMO 3DHP npz": pstmo,
     "MotionBERT pickle": motionbert,
     "H3WB JSON": h3wb,
+    "3DPW JSON": pw3d_json,
     "your own npz or parquet": own,
 }
 
@@ -37,6 +46,7 @@ _USUAL_FILES = (
     ("**/data_train_3dhp.npz", "**/data_test_3dhp.npz"),
     ("**/h36m_sh_conf_cam_source_final.pkl",),
     ("**/2Dto3D_train.json",),
+    ("**/3DPW_train.json", "**/3DPW_validation.json", "**/3DPW_test.json"),
 )  # fmt: skip
 
 

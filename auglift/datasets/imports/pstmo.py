@@ -10,6 +10,7 @@ each sequence gets the pinhole that fits best.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -96,4 +97,4 @@ def _read(path: Path, take: Take, arrays: dict[str, Any]) -> AnnotatedSequence:
     size = SIZES.get(take.subject, SIZE)
     assert rows.keypoints_2d is not None
     camera = fit_pinhole(rows.pose_3d, rows.keypoints_2d, size, path)
-    return annotated(take, path, H36M_17, rows, camera)
+    return replace(annotated(take, path, H36M_17, rows, camera), reprojects=False)

@@ -157,6 +157,19 @@ def test_processes_read_what_the_reader_has_listed(root, tmp_path):
         assert one.path.read_bytes() == other.path.read_bytes()
 
 
+def test_what_processes_have_to_say_is_said_as_everything_is(copy, capfd):
+    copy.add("S9", "Photo 1", cameras=["54138969"], n_frames=30, surplus=-10)
+    arguments = ["preprocess", "--dataset", "h36m", "--root", str(copy.root.parent)]
+    arguments += ["--workers", "2"]
+    loud = CliRunner().invoke(app, arguments)
+    assert loud.exit_code == 0, loud.output
+    assert loud.stderr.count("ends 10 frames before the") == 1
+    quiet = CliRunner().invoke(app, [*arguments, "--overwrite", "--quiet"])
+    assert quiet.exit_code == 0, quiet.output
+    assert quiet.stderr == ""
+    assert capfd.readouterr().err == ""  # past the command, by a process itself
+
+
 def test_without_the_package_nothing_is_half_done(root, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cdflib", None)
     result = CliRunner().invoke(app, ["preprocess", "--dataset", "h36m", "--root", str(root)])

@@ -1,4 +1,4 @@
-"""VideoPose3D, P-STMO, MotionBERT and H3WB: their files' own numbers come back as poses."""
+"""Other tools' files, format by format: their own numbers come back as poses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from auglift.datasets import imports
 from auglift.datasets.h36m_metadata import BUILT_IN_METADATA
 from auglift.datasets.options import DatasetOptions
-from auglift.errors import BrokenFileError, DataError
+from auglift.errors import BrokenFileError, DataError, UsageError
 from auglift.geometry.camera import Camera
-from auglift.geometry.skeleton import H36M_32
+from auglift.geometry.skeleton import H36M_17, H36M_32, SMPL_24
 
 OPTIONS = DatasetOptions()
 MPI_TO_H36M = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
@@ -99,7 +99,7 @@ def test_pstmo(tmp_path, poses):
     assert (one.id.name, other.id.name) == ("3dhp/S1/Seq2/0", "3dhp/S1/Seq2/4")
     assert (one.subject, one.action, one.fps, one.id.split) == ("S1", "Seq2", 50.0, "train")
     np.testing.assert_allclose(one.pose_3d, ours, atol=1e-9)
-    assert one.reprojection_px().max() < 1e-6
+    assert not one.reprojects  # a universal skeleton need not
     [test] = read_all(tmp_path / "data_test_3dhp.npz")
     assert (test.id.name, test.id.split) == ("3dhp/TS5", "test")
     assert test.frame.tolist() == [0, 2, 3]
@@ -174,4 +174,38 @@ def test_h3wb(tmp_path):
     assert np.diff(sequence.columns()["time_s"]).min() > 60
     path.write_text(json.dumps({"0": {"keypoints_2d": {}, "keypoints_3d": {}}}))
     with pytest.raises(BrokenFileError, match="not H3WB"):
+        read_all(path)
+
+
+def test_3dpw_as_json(tmp_path):
+    rng = np.random.default_rng(0)
+    joints = rng.normal([0.1, 0.2, 4.0], 0.3, (3, 24, 3))
+    lens = {"focal": [1960.0, 1962.0], "princpt": [537.0, 965.0]}
+    image = {"sequence": "downtown_walkBridge_01", "width": 1080, "height": 1920, "cam_param": lens}
+    whose = [(30, 0), (31, 0), (30, 1)]  # picture and person of each row
+    content = {
+        "images": [{"id": i, "frame_idx": i - 30, **image} for i in (30, 31)],
+        "annotations": [
+            {"id": k, "image_id": i, "person_id": p, "joint_cam": joints[k].tolist()}
+            for k, (i, p) in enumerate(whose)
+        ],
+    }
+    path = tmp_path / "3DPW_validation.json"
+    path.write_text(json.dumps(content))
+    assert imports.dataset_of(path) == "3dpw"
+    [sequence] = read_all(path)
+    assert (sequence.id.name, sequence.id.split) == ("3dpw/downtown_walkBridge_01", "val")
+    assert list(zip(sequence.frame, sequence.person, strict=True)) == [(0, 0), (1, 0), (0, 1)]
+    left, smpl_left = H36M_17.index("left_wrist"), SMPL_24.index("left_wrist")
+    np.testing.assert_allclose(sequence.pose_3d[:, left], joints[:, smpl_left])
+    x, y, z = joints[2, smpl_left]
+    np.testing.assert_allclose(
+        sequence.keypoints_2d[2, left], [1960 * x / z + 537, 1962 * y / z + 965]
+    )
+    assert sequence.cameras[0].image_wh == (1080, 1920)
+    with pytest.raises(UsageError, match="variant c"):
+        read_all(path, DatasetOptions(pw3d_joints="c"))
+    content["annotations"][1]["joint_cam"] = [[0, 0]]
+    path.write_text(json.dumps(content))
+    with pytest.raises(BrokenFileError, match="not the JSON of 3DPW"):
         read_all(path)

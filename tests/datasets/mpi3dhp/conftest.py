@@ -114,6 +114,12 @@ def write_calibration(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
+def universal(points: np.ndarray, joints: list[str]) -> np.ndarray:
+    """The pose (T, J, 3) of another height in the same place: it does not project to the 2D."""
+    pelvis = points[:, [joints.index("pelvis")]]
+    return pelvis + 0.8 * (points - pelvis)
+
+
 def write_annot_mat(path: Path, n_frames: int) -> None:
     """Cells (14, 1); 2D is off by up to two pixels at the hips and the spine, as it is there."""
     cells = {name: np.empty((14, 1), object) for name in ("annot2", "annot3", "univ_annot3")}
@@ -124,7 +130,7 @@ def write_annot_mat(path: Path, n_frames: int) -> None:
         pixels[:, [JOINTS_28.index(joint) for joint in ("lhip", "rhip", "spine")], 1] += 1.5
         cells["annot2"][i, 0] = pixels.reshape(n_frames, 56)
         cells["annot3"][i, 0] = points.reshape(n_frames, 84)
-        cells["univ_annot3"][i, 0] = (points * 0.9).reshape(n_frames, 84)
+        cells["univ_annot3"][i, 0] = universal(points, JOINTS_28).reshape(n_frames, 84)
     scipy.io.savemat(
         path,
         {
@@ -179,7 +185,7 @@ def write_annot_data(
     arrays = {
         "annot2": pixels,
         "annot3": points,
-        "univ_annot3": points * 0.9,
+        "univ_annot3": universal(points[:, 0], JOINTS_17)[:, None],
         "valid_frame": is_valid,
         "activity_annotation": np.full((n_frames, 1), 3.0),
     }

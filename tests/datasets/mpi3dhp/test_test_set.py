@@ -86,7 +86,9 @@ def test_all_frames_with_what_they_vouch_for(whole):
 def test_universal_poses(whole):
     universal = read(whole, options=DatasetOptions(mpi3dhp_pose="univ_annot3"))
     metric = read(whole)
-    assert np.allclose(universal.pose_3d, 0.9 * metric.pose_3d, rtol=0, atol=1e-9)
+    universal_size = (universal.pose_3d - universal.pose_3d[:, :1]) / 0.8
+    assert np.allclose(universal_size, metric.pose_3d - metric.pose_3d[:, :1], rtol=0, atol=1e-9)
+    assert len(universal.reprojection_px()) == 0
     # Fitted to the metric poses in either case.
     assert np.array_equal(universal.cameras[0].intrinsics, metric.cameras[0].intrinsics)
 

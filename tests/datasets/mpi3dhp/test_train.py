@@ -109,8 +109,11 @@ def test_the_camera_projects_and_goes_back_to_the_world(whole, writers):
 def test_universal_poses_are_scaled_and_keep_their_pictures(whole):
     universal = read(whole, options=DatasetOptions(mpi3dhp_pose="univ_annot3"))
     metric = read(whole)
-    assert np.allclose(universal.pose_3d, 0.9 * metric.pose_3d, rtol=0, atol=1e-9)
+    universal_size = (universal.pose_3d - universal.pose_3d[:, :1]) / 0.8
+    assert np.allclose(universal_size, metric.pose_3d - metric.pose_3d[:, :1], rtol=0, atol=1e-9)
     assert np.array_equal(universal.keypoints_2d, metric.keypoints_2d)
+    assert np.median(metric.reprojection_px()) < 1
+    assert len(universal.reprojection_px()) == 0  # it would be far off, and say nothing
 
 
 def test_annotations_end_with_the_video(whole):
@@ -163,11 +166,13 @@ def test_the_table_of_frames():
         ("imageFrames/video_0", "frame_{:06d}.jpg"),
         ("imageSequence/video_0", "img_0_{:06d}.jpg"),
         ("video_0", "frame_{:06d}.png"),
+        ("imageSequence", "img_0_{:06d}.jpg"),  # the official read-me's, all cameras in one folder
     ],
 )
 def test_extracted_pictures_stand_for_the_video(take, mine, writers, place, name):
     (take / "imageSequence/video_0.avi").unlink()
     writers.write_pictures(take / place, 5, (2048, 2048), name)
+    writers.write_pictures(take / "imageSequence", 2, (2048, 2048), "img_10_{:06d}.jpg")
     sequence = read(mine)
     assert len(sequence) == 5
     for frame in open_source(mine / sequence.source).frames(wanted=sequence.frame):
