@@ -1,19 +1,25 @@
 """Stage 6, `auglift infer`: pictures, videos or keypoints → 3D people.
 
-In: any number of inputs, each a picture, a folder of pictures (one clip), a video, or a JSON file
-of 2D keypoints that another tool wrote; and a lifter. Out, for each input, beside it or in the
-output folder: `<stem>_auglift.json`, `.npz`, and the overlay as `.mp4` (`.png` for a picture).
+In: any number of inputs, each a picture, a folder or pattern of pictures (one clip), a video, or 2D
+keypoints that another tool wrote; or the split of a dataset; or a camera; and a lifter. Out, for
+each input, beside it or in the output folder: `<stem>_auglift.json`, `.npz`, the overlay as `.mp4`
+(`.png` for a picture), a page to look at it, and motion files where they are asked for.
 
 Pictures go through the detector of `detect-depth`, and what is found through the features of
-`train`. A person's poses come from his own frames before and after, at the clip's own times.
+`train`. A person's poses come from his own frames before and after, at the clip's own times; then
+they are smoothed and placed before the camera.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from auglift.config import StageConfig, setting
 from auglift.errors import (
@@ -22,6 +28,7 @@ from auglift.errors import (
     MissingDataError,
     PartlyDoneError,
     UsageError,
+    unknown_name,
 )
 from auglift.executors import Progress, silent
 from auglift.storage.workspace import Workspace
@@ -31,16 +38,32 @@ if TYPE_CHECKING:
     from auglift.detection.detector import Detector
     from auglift.detection.person_tracks import PersonTrack
     from auglift.detection.zoo_detector import OpenedDetector
-    from auglift.lifting.lifter import Lifter
+    from auglift.lifting.choice import OpenedLifter
+    from auglift.lifting.lens import Lens
     from auglift.lifting.spec import LifterSpec
+    from auglift.lifting.tracks import TrackToLift
     from auglift.outputs.people3d import LiftedPeople
     from auglift.outputs.result_files import ResultFiles
     from auglift.storage.sources import Source
+    from auglift.storage.tables import Table
+    from auglift.storage.webcam import Webcam
 
 # Pictures and keypoint files do not say how fast they follow each other.
 NOMINAL_FPS = 25.0
 HIGHEST_FPS = 10_000.0
 LONGEST_GAP_S = 60.0
+TALLEST_M = 3.0
+
+OVERLAY = "mp4"
+SMOOTHING = {
+    "butterworth": "butterworth",
+    "one-euro": "one_euro",
+    "savgol": "savgol",
+    "gaussian": "gaussian",
+    "median": "median",
+    "none": "none",
+}
+"""Names on the command line → those of `geometry.smoothing`."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +73,26 @@ class InferConfig(StageConfig):
     """What to lift, with what, and where the people go."""
 
     inputs: tuple[Path, ...] = setting(())
-    """Pictures, folders of pictures, videos, keypoint JSON files."""
+    """Pictures, folders or patterns of pictures, videos, keypoints of other tools."""
+
+    dataset: str | None = setting(None)
+    """Instead of inputs: a dataset with an xycd table; a result for each of its sequences."""
+
+    split: str = setting("test")
+    """Its split."""
+
+    camera: int | None = setting(None)
+    """Instead of inputs, and online: the number of a camera of this machine."""
+
+    online: bool = setting(False)
+    """Lift frame by frame, without looking ahead, with bounded memory; lines of JSON."""
 
     output: Path | None = setting(None, affects_result=False)
     """Folder of the results; default: beside each input."""
 
     checkpoint: str | None = setting(None)
-    """A run's name or folder, or a .safetensors file; default: the newest run."""
+    """A run's name or folder, a .safetensors file, or a lifter of the zoo; default: the newest run
+    that fits what there is."""
 
     person_model: str | None = setting(None)
     """Card or ONNX file of the person detector; default by what the lifter was trained on."""
@@ -65,22 +101,37 @@ class InferConfig(StageConfig):
     """Card or ONNX file of the 2D pose network; default likewise."""
 
     depth_model: str | None = setting(None)
-    """Card or ONNX file of the depth network; default likewise. Unused by lifters without depth."""
+    """Card or ONNX file of the depth network; default likewise, and none for lifters that use no
+    depth. If it is named, its depths place the people in any case."""
 
     model_dir: Path | None = setting(None, affects_result=False)
     """A folder where model files lie."""
 
-    formats: tuple[str, ...] = setting(("json", "npz"))
-    """Files to write the people to: json, npz."""
+    formats: tuple[str, ...] = setting(("json", "npz", OVERLAY, "html"))
+    """Files to write: json, npz, parquet, csv (joint angles), trc, bvh, c3d, rrd, mp4 (the people
+    drawn into the source; a .png for a picture), html (a page to look at them)."""
 
     video: bool = setting(True)
-    """Draw the people into the source (an .mp4; a .png for a picture)."""
+    """Whether mp4 is written; false leaves it out."""
 
     batch: int = setting(8)
     """Pictures that go through the networks at once."""
 
     max_gap_s: float = setting(0.5)
-    """Who is not seen for at most so long is the same person, and is interpolated."""
+    """What is not seen for at most so long is interpolated; longer gaps stay empty."""
+
+    memory_s: float = setting(2.0)
+    """Who is not seen for at most so long is the same person when he comes again."""
+
+    min_track_s: float = setting(0.0)
+    """Who is seen for less than this is left out."""
+
+    tracker: str = setting("builtin")
+    """Who follows people: builtin, or sort, bytetrack, ocsort of the package `trackers`."""
+
+    smooth: str | None = setting(None)
+    """butterworth, one-euro, savgol, gaussian, median or none; default: butterworth, online
+    one-euro, which alone needs no future."""
 
     fps: float | None = setting(None)
     """Frame rate of pictures and keypoints, which do not say it; 25 unless given."""
@@ -91,18 +142,51 @@ class InferConfig(StageConfig):
     keypoint_skeleton: str | None = setting(None)
     """Joint set of keypoint files; default: what the file says, or COCO's 17."""
 
+    fov_deg: float | None = setting(None)
+    """The camera's field of view along the pictures' longer side; default: EXIF, or a usual one."""
+
+    intrinsics: tuple[float, float, float, float] | None = setting(None)
+    """The camera's fx, fy, cx, cy in pixels."""
+
+    height_m: float | None = setting(None)
+    """The people's stature, which fixes their size and thereby their distance."""
+
+    up: str = setting("y")
+    """The world's axis that points up: y or z."""
+
     def __post_init__(self) -> None:
-        if not self.formats and not self.video:
+        if not self.written_formats:
             raise ConfigError("no formats and no video: there is nothing to write")
         if self.batch < 1:
             raise ConfigError(f"batch must be at least 1, not {self.batch}")
         # Every frame of a gap becomes a row: without bounds a typo could ask for billions.
-        if not 0 <= self.max_gap_s <= LONGEST_GAP_S:
-            raise ConfigError(f"max_gap_s is 0 to {LONGEST_GAP_S:g}, not {self.max_gap_s}")
+        for name in ("max_gap_s", "memory_s", "min_track_s"):
+            if not 0 <= getattr(self, name) <= LONGEST_GAP_S:
+                raise ConfigError(f"{name} is 0 to {LONGEST_GAP_S:g}, not {getattr(self, name)}")
         if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
             raise ConfigError(f"fps is above 0 and at most {HIGHEST_FPS:g}, not {self.fps}")
         if self.image_wh is not None and min(self.image_wh) < 1:
             raise ConfigError(f"image_wh must be positive, not {self.image_wh}")
+        if self.height_m is not None and not 0 < self.height_m <= TALLEST_M:
+            raise ConfigError(f"height_m is above 0 and at most {TALLEST_M:g} (metres)")
+        if self.smooth is not None and self.smooth not in SMOOTHING:
+            raise unknown_name("smoothing", self.smooth, SMOOTHING)
+        if self.up not in ("y", "z"):
+            raise unknown_name("up axis", self.up, ("y", "z"))
+        self._check_camera()
+
+    @property
+    def written_formats(self) -> tuple[str, ...]:
+        """The formats, less the video where it is not wanted."""
+        return tuple(name for name in self.formats if self.video or name != OVERLAY)
+
+    def _check_camera(self) -> None:
+        if self.fov_deg is not None and self.intrinsics is not None:
+            raise ConfigError("fov_deg and intrinsics both say how wide the camera sees")
+        if self.intrinsics is not None and not min(self.intrinsics[:2]) > 0:
+            raise ConfigError(f"focal lengths are positive, not {self.intrinsics[:2]}")
+        if self.online and self.smooth not in (None, "one-euro", "none"):
+            raise ConfigError(f"smooth={self.smooth} looks ahead", hint="online: one-euro or none")
 
 
 @dataclass(frozen=True)
@@ -149,16 +233,43 @@ class InferResult:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Tools:
     """What is opened once for all inputs."""
 
     config: InferConfig
-    lifter: Lifter
-    lifter_name: str
-    detector: Detector | None
-    """None where no input has pictures."""
-    progress: Progress
+    progress: Progress = silent
+    opened: OpenedDetector | None = None
+    lifters: dict[bool, OpenedLifter] = field(default_factory=dict)
+    """By whether there is depth."""
+
+    def lifter(self, has_depth: bool) -> OpenedLifter:
+        from auglift.lifting.choice import open_lifter
+        from auglift.lifting.devices import pick_device
+
+        if has_depth not in self.lifters:
+            self.lifters[has_depth] = open_lifter(
+                Workspace(self.config.root),
+                self.config.checkpoint,
+                has_depth=has_depth,
+                device=pick_device(self.config.device),
+                model_dir=self.config.model_dir,
+            )
+        return self.lifters[has_depth]
+
+    def detector(self) -> tuple[Detector, OpenedLifter]:
+        """The networks for pictures, and the lifter for what they find."""
+        # Before the networks: torch and ONNX Runtime share CUDA's libraries only if torch is first.
+        lifter = self.lifter(has_depth=True)
+        if self.opened is None:
+            self.opened = _open_detector(self.config, lifter.lifter.spec)
+        found, wanted = self.opened.detector.skeleton, lifter.lifter.skeleton
+        if found != wanted:
+            raise UsageError(
+                f"the detector finds {found.name}, the lifter was trained on {wanted.name}",
+                where=lifter.path,
+            )
+        return self.opened.detector, lifter
 
 
 def infer(
@@ -168,21 +279,25 @@ def infer(
 
     Failures stand in the result; where no input succeeds, the first one's error is raised.
     """
+    if config.dataset is not None:
+        return _infer_dataset(config, progress)
     from auglift.outputs.result_files import plan_results
 
     if not config.inputs:
         raise UsageError("no input", hint="auglift infer clip.mp4")
-    jobs = plan_results(
-        config.inputs, config.output, config.formats, config.video, config.overwrite
-    )
-    failures = [_no_such_input(job) for job in jobs if not job.source.exists()]
-    jobs = [job for job in jobs if job.source.exists()]
-    todo = [] if config.dry_run else [job for job in jobs if job.todo]
-    tools = _open_tools(config, todo, progress, detector) if todo else None
+    inputs = [(path, _is_keypoints(path)) for path in config.inputs]
+    jobs = plan_results(inputs, config.output, config.written_formats, config.overwrite)
+    failures = [_no_such_input(job) for job in jobs if not _is_there(job.source)]
+    jobs = [job for job in jobs if _is_there(job.source)]
+    tools = _Tools(config, progress, detector)
+    # What cannot be opened stops all of them at once.
+    if not config.dry_run and any(job.todo and not job.is_keypoints for job in jobs):
+        tools.detector()
     done: list[InferredFile] = []
     for job in jobs:
         try:
-            done.append(_do(job, tools) if tools and job.todo else _as_it_is(job))
+            todo = job.todo and not config.dry_run
+            done.append(_do(job, tools) if todo else _as_it_is(job))
         except AugliftError as error:
             failures.append(Failure(job.source, error))
     if not done:
@@ -190,6 +305,97 @@ def infer(
     for failure in failures:
         logger.error("%s is left undone: %s", failure.source, failure.error)
     return InferResult(tuple(done), tuple(failures))
+
+
+def lift(path: str | Path, **settings: Any) -> LiftedPeople:
+    """The people of one picture, video or keypoint file, without writing any file.
+
+    `settings` are those of `InferConfig`. The same as `auglift.infer(path)`.
+    """
+    tools = _Tools(InferConfig(**settings))
+    source = Path(path)
+    if not _is_there(source):
+        raise MissingDataError("no such picture, video, folder or file", where=source)
+    return _lift_input(source, _is_keypoints(source), tools)[2]
+
+
+def infer_online(
+    config: InferConfig, detector: OpenedDetector | None = None
+) -> Iterator[dict[str, Any]]:
+    """A document that says what follows, then one for each frame, as soon as it is seen.
+
+    The input is a video, pictures or a camera; nothing of it is kept but what the tracker and the
+    lifter need of the past.
+    """
+    from auglift.detection.tracking import Tracker
+    from auglift.lifting.live_people import LivePeople, LivePlaces
+    from auglift.outputs.live_lines import first_line, frame_line
+    from auglift.outputs.people3d import LiftedPeople
+
+    source = _open_live(config)
+    network, opened = _Tools(config, opened=detector).detector()
+    lens = _lens(config, None, source.info.wh)
+    fps = source.info.fps or config.fps or NOMINAL_FPS
+    name = f"camera {config.camera}" if config.camera is not None else str(config.inputs[0])
+    yield first_line(
+        LiftedPeople(
+            source=name,
+            skeleton=opened.lifter.skeleton,
+            image_wh=source.info.wh,
+            fps=fps,
+            lifter=opened.name,
+            camera=lens.camera,
+            positions=f"each frame by itself, by reprojection; {lens.how}",
+        )
+    )
+    lifting = LivePeople(
+        opened.lifter, source.info.wh, fps, intrinsics=lens.intrinsics, memory_s=config.memory_s
+    )
+    places = LivePlaces(opened.lifter, lens.camera, config.height_m, config.smooth != "none")
+    tracker, tracked_s = Tracker(config.memory_s), -math.inf
+    for frame in source.frames():
+        time_s = frame.time_s if math.isfinite(frame.time_s) else frame.i_frame / fps
+        if time_s <= tracked_s:
+            continue  # a broken clock: nobody moves in no time
+        tracked_s = time_s
+        (found,) = network.detect([frame.picture])
+        numbers = tracker.step(frame.i_frame, time_s, found.box_xyxy, found.joints_2d)
+        poses = lifting.step(time_s, numbers, found.columns())
+        columns = places.step(time_s, numbers, poses, found.joints_2d, found.joint_confidence)
+        yield frame_line(frame.i_frame, time_s, numbers, columns)
+
+
+def _open_live(config: InferConfig) -> Source | Webcam:
+    """The camera, or the one video or clip of pictures."""
+    from auglift.storage.sources import open_source
+    from auglift.storage.webcam import Webcam
+
+    if config.camera is not None:
+        return Webcam(config.camera)
+    if len(config.inputs) != 1:
+        raise UsageError(
+            f"one video at a time is lifted online, not {len(config.inputs)}",
+            hint="auglift infer clip.mp4 --online, or --camera 0",
+        )
+    if not _is_there(config.inputs[0]):
+        raise MissingDataError("no such video", where=config.inputs[0])
+    return open_source(config.inputs[0], fps=config.fps)
+
+
+def _is_there(source: Path) -> bool:
+    import glob
+
+    return source.exists() or any(glob.iglob(str(source), recursive=True))
+
+
+def _is_keypoints(path: Path) -> bool:
+    """By its name; a folder that holds pictures is a clip, whatever lies beside them."""
+    from auglift.datasets.keypoints.formats import may_be_keypoints
+    from auglift.storage.pictures import PICTURE_SUFFIXES
+
+    if path.is_dir() and any(p.suffix.lower() in PICTURE_SUFFIXES for p in path.iterdir()):
+        return False
+    return may_be_keypoints(path)
 
 
 def _no_such_input(job: ResultFiles) -> Failure:
@@ -202,32 +408,7 @@ def _as_it_is(job: ResultFiles) -> InferredFile:
     """An input whose results are there, or (in a dry run) would be written."""
     if job.todo:
         logger.info("would write %s", ", ".join(map(str, job.todo.values())))
-    return InferredFile(job.source, tuple(job.all.values()))
-
-
-def _open_tools(
-    config: InferConfig,
-    jobs: list[ResultFiles],
-    progress: Progress,
-    opened: OpenedDetector | None,
-) -> _Tools:
-    from auglift.lifting.checkpoint import find_checkpoint
-    from auglift.lifting.devices import pick_device
-    from auglift.lifting.lifter import Lifter
-
-    checkpoint = find_checkpoint(Workspace(config.root), config.checkpoint)
-    # Before the networks: torch and ONNX Runtime share CUDA's libraries only if torch comes first.
-    lifter = Lifter.open(checkpoint, pick_device(config.device))
-    if opened is None and not all(job.is_keypoints for job in jobs):
-        opened = _open_detector(config, lifter.spec)
-    if opened is not None and opened.detector.skeleton != lifter.skeleton:
-        raise UsageError(
-            f"the detector finds {opened.detector.skeleton.name}, "
-            f"the lifter was trained on {lifter.skeleton.name}",
-            where=checkpoint,
-        )
-    name = f"{checkpoint.parent.name}/{checkpoint.name}"
-    return _Tools(config, lifter, name, opened.detector if opened else None, progress)
+    return InferredFile(job.source, job.paths)
 
 
 def _open_detector(config: InferConfig, spec: LifterSpec) -> OpenedDetector:
@@ -237,11 +418,10 @@ def _open_detector(config: InferConfig, spec: LifterSpec) -> OpenedDetector:
     from auglift.detection.zoo_detector import open_detector
 
     default = default_models(dataset for dataset, _ in spec.data.get("tables", []))
-    depth = config.depth_model or default.depth
     return open_detector(
         config.person_model or default.person,
         config.pose_model or default.pose,
-        depth if spec.features.uses_depth else None,
+        config.depth_model or (default.depth if spec.uses_depth else None),
         device=config.device,
         batch=config.batch,
         model_dir=config.model_dir,
@@ -253,52 +433,96 @@ def _open_detector(config: InferConfig, spec: LifterSpec) -> OpenedDetector:
 
 def _do(job: ResultFiles, tools: _Tools) -> InferredFile:
     """One input, from pictures or keypoints to files."""
-    from auglift.detection.person_tracks import person_tracks
-    from auglift.storage.sources import open_source
+    source, clip, lifted = _lift_input(job.source, job.is_keypoints, tools)
+    written = _write(job, source, clip, lifted, tools)
+    for fault in clip.faults:
+        logger.warning("%s: %s", job.source, fault)
+    if clip.faults:
+        logger.warning("%s: lifted the %d frames that can be read", job.source, len(clip.frame))
+    return _inferred(job, written, len(clip.frame), lifted, clip.faults)
 
-    source = None if job.is_keypoints else open_source(job.source, fps=tools.config.fps)
-    clip = _detect(source, job, tools) if source else _read_keypoints(job.source, tools)
-    lifted = _lift(job.source, clip, person_tracks(clip, tools.config.max_gap_s), tools)
-    _write(job, source, clip, lifted, tools)
-    _report(job.source, clip, lifted)
+
+def _inferred(
+    job: ResultFiles,
+    written: list[Path],
+    n_frames: int,
+    lifted: LiftedPeople,
+    faults: tuple[str, ...] = (),
+) -> InferredFile:
+    if not lifted.people:
+        logger.warning("%s: nobody was found", job.source)
     return InferredFile(
         source=job.source,
-        results=tuple(job.all.values()),
-        written=tuple(job.todo.values()),
-        frames=len(clip.frame),
+        results=job.paths,
+        written=tuple(written),
+        frames=n_frames,
         people=len(lifted.people),
         poses=sum(int(person.is_lifted.sum()) for person in lifted.people),
-        faults=clip.faults,
+        faults=faults,
     )
 
 
-def _detect(source: Source, job: ResultFiles, tools: _Tools) -> Clip:
+def _lift_input(
+    path: Path, is_keypoints: bool, tools: _Tools
+) -> tuple[Source | None, Clip, LiftedPeople]:
+    """One input's pictures, where it has any, who is in them, and the people in space."""
+    from auglift.detection.person_tracks import person_tracks
+    from auglift.storage.sources import open_source
+
+    config = tools.config
+    source = None if is_keypoints else open_source(path, fps=config.fps)
+    if source is None:
+        clip, opened, is_metric = _read_keypoints(path, tools)
+    else:
+        detector, opened = tools.detector()
+        clip = _detect(path, source, detector, tools)
+        is_metric = detector.depth is not None and detector.depth.kind == "metric"
+    tracks = person_tracks(
+        clip,
+        config.max_gap_s,
+        memory_s=max(config.memory_s, config.max_gap_s),
+        min_track_s=config.min_track_s,
+        tracker=config.tracker,
+    )
+    lens = _lens(config, path, clip.image_wh)
+    scene = _Scene(str(path), clip.image_wh, clip.fps, lens, is_metric)
+    return source, clip, _lift(scene, tracks, opened, config)
+
+
+def _lens(config: InferConfig, path: Path | None, image_wh: tuple[int, int]) -> Lens:
+    """The camera as it is given, as a photo says, or assumed."""
+    from auglift.lifting.lens import lens_of
+    from auglift.storage.exif import focal_35mm
+
+    return lens_of(
+        image_wh,
+        intrinsics=config.intrinsics,
+        fov_deg=config.fov_deg,
+        focal_35mm=focal_35mm(path) if path is not None and path.is_file() else None,
+    )
+
+
+def _detect(path: Path, source: Source, detector: Detector, tools: _Tools) -> Clip:
     """Everybody in the pictures."""
     from auglift.detection.clip import detect_clip
 
-    assert tools.detector is not None  # some input has pictures: this one
     nominal_fps = tools.config.fps or NOMINAL_FPS
     if source.info.fps is None and source.info.n_frames != 1:
-        logger.info("%s does not say its rate: taken as %g Hz (--fps)", job.source, nominal_fps)
-    with tools.progress(f"detect {job.source.name}", source.info.n_frames, "frames") as advance:
-        return detect_clip(source, tools.detector, tools.config.batch, nominal_fps, advance)
+        logger.info("%s does not say its rate: taken as %g Hz (--fps)", path, nominal_fps)
+    with tools.progress(f"detect {path.name}", source.info.n_frames, "frames") as advance:
+        return detect_clip(source, detector, tools.config.batch, nominal_fps, advance)
 
 
-def _read_keypoints(path: Path, tools: _Tools) -> Clip:
-    """Another tool's people, in the lifter's joint set."""
+def _read_keypoints(path: Path, tools: _Tools) -> tuple[Clip, OpenedLifter, bool]:
+    """Another tool's people in the lifter's joint set, the lifter, and whether depth is metric."""
     from auglift.datasets.keypoints.formats import read_keypoints
     from auglift.detection.clip import detections_of_keypoints, keypoint_clip
 
-    config, spec = tools.config, tools.lifter.spec
-    if spec.features.uses_depth:
-        raise UsageError(
-            f"{tools.lifter_name} was trained with depth ({spec.features.variant}), "
-            "which keypoints alone do not have",
-            where=path,
-            hint="give the pictures or the video, or --checkpoint of a run of --variant xy or xyc",
-        )
+    config = tools.config
     found = read_keypoints(path, config.image_wh, config.keypoint_skeleton)
-    fps = config.fps or NOMINAL_FPS
+    has_depth = found.depth_m is not None
+    opened = tools.lifter(has_depth)
+    fps = config.fps or found.fps or NOMINAL_FPS
     logger.info("%s: %s of %s, taken as %g Hz", path, found.format, found.skeleton, fps)
     people = detections_of_keypoints(
         found.keypoints_2d,
@@ -306,59 +530,172 @@ def _read_keypoints(path: Path, tools: _Tools) -> Clip:
         found.box_xyxy,
         found.score,
         source=found.skeleton,
-        target=spec.skeleton,
+        target=opened.lifter.spec.skeleton,
+        depth_m=found.depth_m,
     )
-    return keypoint_clip(found.frames, found.frame, people, found.image_wh, fps)
+    clip = keypoint_clip(
+        found.frames, found.frame, people, found.image_wh, fps, person=found.person
+    )
+    return clip, opened, has_depth
 
 
-def _lift(path: Path, clip: Clip, tracks: list[PersonTrack], tools: _Tools) -> LiftedPeople:
+@dataclass(frozen=True)
+class _Scene:
+    """What is known of a clip besides the people in it."""
+
+    name: str
+    image_wh: tuple[int, int]
+    fps: float
+    lens: Lens
+    has_metric_depth: bool
+
+
+def _lift(
+    scene: _Scene, tracks: list[PersonTrack], opened: OpenedLifter, config: InferConfig
+) -> LiftedPeople:
+    """Everybody's poses, places and expected errors."""
+    from auglift.lifting.people import SpaceOptions, place_people
     from auglift.lifting.tracks import lift_tracks
-    from auglift.outputs.people3d import LiftedPeople, LiftedPerson
+    from auglift.outputs.people3d import UNKNOWN_POSITIONS, LiftedPeople, LiftedPerson
 
-    columns = [track.columns_to_lift() for track in tracks]
-    poses = lift_tracks(tools.lifter, columns, clip.image_wh, clip.fps)
+    lifter = opened.lifter
+    to_lift = [_track_to_lift(track, config.max_gap_s) for track in tracks]
+    poses = lift_tracks(lifter, to_lift, scene.image_wh, scene.lens.intrinsics)
+    options = SpaceOptions(
+        smoothing=SMOOTHING[config.smooth or "butterworth"],
+        height_m=config.height_m,
+        has_metric_depth=scene.has_metric_depth,
+        up="z" if config.up == "z" else "y",
+    )
+    placed = place_people(tracks, poses, scene.lens.camera, lifter.spec, lifter.skeleton, options)
     people = [
         LiftedPerson(
             person=track.person,
             frame=track.frame,
             time_s=track.time_s,
             detected=track.detected,
-            pose_3d=pose,
+            pose_3d=one.pose_3d,
             joints_2d=track.joints_2d,
             confidence=track.joint_confidence,
+            root_m=one.root_m,
+            uncertainty_m=one.uncertainty_m,
         )
-        for track, pose in zip(tracks, poses, strict=True)
+        for track, one in zip(tracks, placed.people, strict=True)
     ]
     return LiftedPeople(
-        source=str(path),
-        skeleton=tools.lifter.skeleton,
-        image_wh=clip.image_wh,
-        fps=clip.fps,
-        lifter=tools.lifter_name,
+        source=scene.name,
+        skeleton=lifter.skeleton,
+        image_wh=scene.image_wh,
+        fps=scene.fps,
+        lifter=opened.name,
         people=people,
+        camera=scene.lens.camera,
+        world=placed.world,
+        positions=f"{placed.how}; {scene.lens.how}" if people else UNKNOWN_POSITIONS,
     )
+
+
+def _track_to_lift(track: PersonTrack, max_gap_s: float) -> TrackToLift:
+    """The lifter's view of a track; what the tracker left empty is a gap."""
+    import numpy as np
+
+    from auglift.detection.person_tracks import columns_at
+    from auglift.lifting.tracks import TrackToLift
+
+    is_known = track.columns_to_lift()["detected"]
+    # Pictures that are farther apart than a gap may be are no gaps themselves.
+    step_s = float(np.diff(track.time_s).max(initial=0.0))
+    reach_s = max(max_gap_s, step_s)
+    return TrackToLift(track.time_s, is_known, lambda at_s: columns_at(track, at_s, reach_s))
 
 
 def _write(
     job: ResultFiles, source: Source | None, clip: Clip, lifted: LiftedPeople, tools: _Tools
-) -> None:
+) -> list[Path]:
     """Write what is not there yet."""
     from auglift.outputs.overlay_video import write_overlay
-    from auglift.outputs.result_files import OVERLAY, WRITERS
+    from auglift.outputs.result_files import VIEWER, write_people
+    from auglift.outputs.viewer import write_viewer
 
-    for kind, path in job.todo.items():
-        if kind != OVERLAY:
-            WRITERS[kind](path, lifted)
+    written = write_people(job, lifted)
+    times_s = dict(zip(clip.frame.tolist(), clip.time_s.tolist(), strict=True))
     if source is not None and OVERLAY in job.todo:
-        times_s = dict(zip(clip.frame.tolist(), clip.time_s.tolist(), strict=True))
         with tools.progress(f"draw {job.source.name}", len(clip.frame), "frames") as advance:
             write_overlay(job.todo[OVERLAY], source.frames_or_errors(), times_s, lifted, advance)
+        written.append(job.todo[OVERLAY])
+    if VIEWER in job.todo:
+        frames = None if source is None else source.frames_or_errors()
+        write_viewer(job.todo[VIEWER], lifted, frames, times_s=times_s)
+        written.append(job.todo[VIEWER])
+    return written
 
 
-def _report(path: Path, clip: Clip, lifted: LiftedPeople) -> None:
-    for fault in clip.faults:
-        logger.warning("%s: %s", path, fault)
-    if clip.faults:
-        logger.warning("%s: lifted the %d frames that can be read", path, len(clip.frame))
-    if not lifted.people:
-        logger.warning("%s: nobody was found", path)
+# ------------------------------------------------------------------------------ a whole dataset
+
+
+def _infer_dataset(config: InferConfig, progress: Progress) -> InferResult:
+    """Everybody in every sequence of a split, from its xycd table."""
+    from auglift.detection.table_tracks import COLUMNS
+    from auglift.outputs.result_files import plan_results, write_people
+    from auglift.storage.tables import read_table
+
+    workspace = Workspace(config.root)
+    choice = workspace.find_dataset("xycd", config.dataset, config.split)
+    table = read_table(workspace.xycd(choice.dataset, config.split), "xycd", COLUMNS)
+    opened = _Tools(config).lifter(has_depth=True)
+    folder = config.output or opened.path.parent / f"people_{choice.dataset}_{config.split}"
+    sequences = {name: Path(_file_name(name)) for name in table.unique("sequence")}
+    formats = [name for name in config.written_formats if name not in (OVERLAY, "html")]
+    inputs = [(path, True) for path in sequences.values()]
+    jobs = plan_results(inputs, folder, formats, config.overwrite)
+    done: list[InferredFile] = []
+    with progress(f"lift {choice.dataset}", len(jobs), "sequences") as advance:
+        for name, job in zip(sequences, jobs, strict=True):
+            if job.todo and not config.dry_run:
+                some = table.select(table["sequence"] == name)
+                lifted = _lift_sequence(name, some, opened, config)
+                done.append(_inferred(job, write_people(job, lifted), len(some), lifted))
+            else:
+                done.append(_as_it_is(job))
+            advance(1)
+    return InferResult(tuple(done))
+
+
+def _file_name(sequence: str) -> str:
+    """h36m/S9/Walking 1.54138969 → h36m_S9_Walking 1_54138969: no folder, no suffix."""
+    return sequence.replace("/", "_").replace(".", "_")
+
+
+def _lift_sequence(
+    name: str, table: Table, opened: OpenedLifter, config: InferConfig
+) -> LiftedPeople:
+    """One sequence's people, whose numbers and camera the table knows."""
+    from auglift.detection.table_tracks import has_metric_depth, tracks_of_table
+    from auglift.geometry.camera import Camera
+    from auglift.lifting.lens import Lens
+
+    width, height = table["image_wh"][0].tolist()
+    distortion = table.metadata.distortion or "none"
+    camera = Camera.from_intrinsics(table["intrinsics"][0], (width, height), distortion)
+    scene = _Scene(
+        name,
+        (width, height),
+        table.metadata.fps_of(name),
+        Lens(camera, "camera: as the dataset says"),
+        has_metric_depth(table),
+    )
+    tracks = tracks_of_table(table, config.max_gap_s)
+    return _lift(scene, tracks, opened, config)
+
+
+# ------------------------------------------------------------------------------ the Python twin
+
+
+class _CallableModule(ModuleType):
+    """`auglift.infer("clip.mp4")`: this module shares its name with what it does."""
+
+    def __call__(self, path: str | Path, **settings: Any) -> LiftedPeople:
+        return lift(path, **settings)
+
+
+sys.modules[__name__].__class__ = _CallableModule

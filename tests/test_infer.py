@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import auglift
 from auglift.cli.main import app
 from auglift.config import load_config, models_zoo_folder
 from auglift.datasets.options import DatasetOptions
+from auglift.datasets.sequence import AnnotatedSequence
 from auglift.datasets.virtual import list_sequences, read_sequence
 from auglift.detection import zoo_detector
 from auglift.detection.default_models import REAL, VIRTUAL
@@ -32,17 +37,21 @@ from auglift.errors import (
     PartlyDoneError,
     UsageError,
 )
+from auglift.geometry.body_size import stature_m
 from auglift.geometry.skeleton import H36M_17
-from auglift.infer import InferConfig, InferredFile, InferResult, infer
+from auglift.infer import InferConfig, InferredFile, InferResult, infer, infer_online
 from auglift.lifting.checkpoint import save_lifter
 from auglift.lifting.data import load_pose_data
 from auglift.lifting.lifter import Lifter
 from auglift.lifting.models import build_model
-from auglift.lifting.spec import FeatureConfig, LifterSpec
+from auglift.lifting.models.interface import LifterModel
+from auglift.lifting.spec import FeatureConfig, LifterSpec, TargetConfig
 from auglift.storage.onnx_session import open_model
 from auglift.storage.pictures import read_picture, write_picture
+from auglift.storage.tables import read_table
 from auglift.storage.video import read_video
 from auglift.storage.video_writer import write_video
+from auglift.storage.workspace import Workspace
 from auglift.studio.capture import CapturePlan, capture_take, plan_takes, write_dataset_file
 
 FPS = 25.0
@@ -55,8 +64,18 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a run that needs depth, `casp`, and one that does not, `xyc`."""
+def standing(world: Path) -> np.ndarray:
+    """(17, 3) the first pose of the person who is filmed, about its root."""
+    pose = truth_of(world).pose_3d[0]
+    return pose - pose[list(H36M_17.indices(*H36M_17.root))].mean(axis=0)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, standing: np.ndarray) -> Path:
+    """A workspace with a run that needs depth, `casp`, and one that does not, `xyc`.
+
+    Both say: somebody stands like this, more or less.
+    """
     folder = tmp_path_factory.mktemp("workspace")
     for variant in ("xyc", "casp"):
         features = FeatureConfig(variant=variant)
@@ -67,8 +86,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         spec = LifterSpec(arch="tcn", model=model, features=features, data=data)
         torch.manual_seed(0)
         path = folder / "work_dirs" / variant / "best_model.safetensors"
-        save_lifter(path, build_model("tcn", **model), spec)
+        save_lifter(path, about(standing, build_model("tcn", **model)), spec)
     return folder
+
+
+def about(pose: np.ndarray, model: LifterModel) -> LifterModel:
+    """The network with answers about this pose (J, 3)."""
+    with torch.no_grad():
+        model.shrink.weight.mul_(0.1)
+        model.shrink.bias.copy_(torch.from_numpy(pose.ravel()))
+    return model
+
+
+def truth_of(world: Path) -> AnnotatedSequence:
+    (sequence,) = list_sequences(world, DatasetOptions())
+    return read_sequence(world, sequence, 1, DatasetOptions())
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +166,14 @@ def read(file: InferredFile) -> dict[str, Any]:
     return json.loads(results(file)[".json"].read_text(encoding="utf-8"))
 
 
+def exif_segment(focal_mm: int) -> bytes:
+    """An APP1 segment with FocalLengthIn35mmFilm, as a phone writes it (big-endian)."""
+    inner = struct.pack(">HHHIHxxI", 1, 0xA405, 3, 1, focal_mm, 0)
+    outer = struct.pack(">HHHIII", 1, 0x8769, 4, 1, 8 + 18, 0)
+    body = b"Exif\0\0" + b"MM\0*" + struct.pack(">I", 8) + outer + inner
+    return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+
+
 def write_folder(folder: Path, pictures: list[np.ndarray]) -> Path:
     for i, picture in enumerate(pictures):
         write_picture(folder / f"{i}.png", picture)
@@ -165,8 +205,7 @@ def test_a_video_becomes_json_npz_and_an_overlay_that_agree(run: Run, film: Path
 
 
 def test_the_keypoints_sit_on_the_person(run: Run, film: Path, world: Path) -> None:
-    (sequence,) = list_sequences(world, DatasetOptions())
-    truth = read_sequence(world, sequence, 1, DatasetOptions()).keypoints_2d
+    truth = truth_of(world).keypoints_2d
     (person,) = read(run(film).files[0])["people"]
     limbs = H36M_17.indices("left_knee", "right_knee", "left_elbow", "right_elbow", "thorax")
     errors = np.linalg.norm(np.array(person["joints_2d"]) - truth, axis=-1)[:, limbs]
@@ -189,8 +228,12 @@ def test_poses_are_those_of_the_lifter_on_the_same_detections(
     columns["detected"] = np.ones(N_FRAMES, bool)
     data = load_pose_data(columns, np.array([0, N_FRAMES]), np.array([FPS]))
     lifter = Lifter.open(root / "work_dirs/casp/best_model.safetensors")
-    (person,) = read(run(film).files[0])["people"]
-    np.testing.assert_allclose(person["pose_3d"], lifter.lift(data), atol=1e-4)
+    (person,) = read(run(film, smooth="none").files[0])["people"]
+    # Placing gives all poses of a clip one size, and changes nothing else.
+    placed, lifted = np.array(person["pose_3d"]), lifter.lift(data)
+    sizes = [np.linalg.norm(poses, axis=(1, 2), keepdims=True) for poses in (placed, lifted)]
+    np.testing.assert_allclose(placed / sizes[0], lifted / sizes[1], atol=1e-4)
+    assert np.median(sizes[0] / sizes[1]) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_variable_frame_rate_is_kept(
@@ -282,17 +325,6 @@ def test_a_folder_is_one_clip_and_a_broken_picture_is_bridged(
     assert np.isfinite(np.array(person["pose_3d"], float)).all()
 
 
-def test_who_is_gone_for_long_comes_back_as_somebody_else(
-    run: Run, tmp_path: Path, pictures: list[np.ndarray]
-) -> None:
-    gone = [np.zeros_like(pictures[0])] * 5
-    folder = write_folder(tmp_path / "shots", [*pictures[:2], *gone, *pictures[2:4]])
-    (bridged,) = run(folder, max_gap_s=6 / FPS).files
-    (two,) = run(folder, max_gap_s=5 / FPS, output=tmp_path / "other").files
-    assert [p["frame"] for p in read(bridged)["people"]] == [list(range(9))]
-    assert [p["frame"] for p in read(two)["people"]] == [[0, 1], [7, 8]]
-
-
 def test_a_folder_of_several_sizes_is_refused(
     run: Run, tmp_path: Path, pictures: list[np.ndarray]
 ) -> None:
@@ -331,7 +363,7 @@ def test_keypoints_give_the_poses_that_their_video_gives(
 ) -> None:
     path, image_wh = keypoint_file
     from_film, from_keypoints = run(film, path, checkpoint="xyc", image_wh=image_wh, fps=FPS).files
-    assert set(results(from_keypoints)) == {".json", ".npz"}
+    assert set(results(from_keypoints)) == {".json", ".npz", ".html"}
     (one,), (other,) = read(from_film)["people"], read(from_keypoints)["people"]
     assert one["frame"] == other["frame"]
     for name in ("joints_2d", "confidence", "time_s", "pose_3d"):
@@ -344,7 +376,17 @@ def test_a_lifter_that_needs_depth_names_the_choice(
     path, image_wh = keypoint_file
     with pytest.raises(UsageError, match=r"casp/.* was trained with depth \(casp\)") as caught:
         run(path, image_wh=image_wh)
-    assert "xy or xyc" in caught.value.hint
+    assert "work_dirs/xyc/" in caught.value.hint
+
+
+def test_without_a_name_keypoints_get_the_newest_run_that_fits(
+    run: Run, keypoint_file: tuple[Path, tuple[int, int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    path, image_wh = keypoint_file
+    with caplog.at_level(logging.INFO):
+        (file,) = run(path, image_wh=image_wh, checkpoint=None).files
+    assert read(file)["lifter"] == "xyc/best_model.safetensors"
+    assert "casp/best_model.safetensors is passed over: it was trained with depth" in caplog.text
 
 
 def test_keypoints_without_a_size_ask_for_it(
@@ -379,10 +421,231 @@ def test_a_frame_that_the_file_leaves_out_is_bridged(
     assert person["detected"] == [i != 4 for i in range(N_FRAMES)]
 
 
+def test_a_gap_is_bridged_or_left_empty_or_parts_two_people(
+    run: Run, tmp_path: Path, keypoint_file: tuple[Path, tuple[int, int]]
+) -> None:
+    path, image_wh = keypoint_file
+    frames = json.loads(path.read_text())[:4]
+    for frame, number in zip(frames, (0, 1, 7, 8), strict=True):
+        frame["frame_id"] = number
+    path.write_text(json.dumps(frames))
+    usual: dict[str, Any] = {"checkpoint": "xyc", "image_wh": image_wh, "formats": ("json",)}
+    (bridged,) = run(path, max_gap_s=6 / FPS, **usual).files
+    (one,) = read(bridged)["people"]
+    assert one["frame"] == list(range(9))
+    assert bridged.poses == 9
+    assert one["detected"] == [not 2 <= i < 7 for i in range(9)]
+    (empty,) = run(path, max_gap_s=5 / FPS, output=tmp_path / "empty", **usual).files
+    (one,) = read(empty)["people"]
+    assert one["frame"] == list(range(9))
+    assert [pose[0][0] is None for pose in one["pose_3d"]] == [2 <= i < 7 for i in range(9)]
+    assert [root[0] is None for root in one["root_m"]] == [2 <= i < 7 for i in range(9)]
+    short = {"max_gap_s": 0.1, "memory_s": 0.1, **usual}
+    (two,) = run(path, output=tmp_path / "two", **short).files
+    assert [p["frame"] for p in read(two)["people"]] == [[0, 1], [7, 8]]
+
+
 def test_garbage_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "garbage.json").write_bytes(b"\x00\xffnonsense" * 1000)
     with pytest.raises(BrokenFileError, match="not readable as JSON"):
         run(tmp_path / "garbage.json", checkpoint="xyc", image_wh=(640, 480))
+
+
+# ---------------------------------------------------------------------------------- in space
+
+
+@pytest.mark.parametrize("way", ["depth", "reprojection"])
+def test_people_stand_where_they_do(
+    run: Run, film: Path, world: Path, standing: np.ndarray, way: str
+) -> None:
+    truth = truth_of(world)
+    fx, fy, cx, cy = truth.cameras[0].intrinsics[:4].tolist()
+    intrinsics = (fx, fy, cx, cy)
+    height_m = None if way == "depth" else stature_m(standing[None], H36M_17)
+    (file,) = run(film, intrinsics=intrinsics, height_m=height_m, formats=("json",)).files
+    document = read(file)
+    (person,) = document["people"]
+    assert "camera: intrinsics as given" in document["positions"]
+    assert f"distance by {way}" in document["positions"]
+    np.testing.assert_allclose(document["camera"]["intrinsics"][:4], intrinsics)
+    true_root = truth.pose_3d[:, H36M_17.indices(*H36M_17.root)].mean(axis=1)
+    error = np.linalg.norm(np.array(person["root_m"]) - true_root, axis=-1)
+    assert error.max() < 0.08 * true_root[:, 2].mean()
+    assert np.isfinite(np.array(person["uncertainty_m"], float)).all()
+
+
+def test_a_height_fixes_the_size_and_a_wider_camera_brings_people_nearer(
+    run: Run, film: Path, tmp_path: Path
+) -> None:
+    def places(name: str, **options: Any) -> tuple[float, float, str]:
+        """His stature and distance as the file has them."""
+        (file,) = run(film, output=tmp_path / name, formats=("json",), **options).files
+        document = read(file)
+        (person,) = document["people"]
+        stature = stature_m(np.array(person["pose_3d"]), H36M_17)
+        return stature, float(np.array(person["root_m"])[:, 2].mean()), document["positions"]
+
+    tall, far_m, how = places("tall", height_m=2.0, fov_deg=40.0)
+    assert tall == pytest.approx(2.0, abs=0.01)
+    assert "stature 2 m" in how
+    assert "field of view 40° as given" in how
+    small, near_m, _ = places("small", height_m=1.0, fov_deg=40.0)
+    assert (small, near_m) == pytest.approx((1.0, far_m / 2), rel=0.02)
+    _, wide_m, _ = places("wide", height_m=2.0, fov_deg=80.0)
+    ratio = np.tan(np.radians(20)) / np.tan(np.radians(40))
+    assert wide_m == pytest.approx(far_m * ratio, rel=0.1)
+
+
+def test_the_world_has_the_axis_up_that_was_asked_for(run: Run, film: Path) -> None:
+    (file,) = run(film, up="z", formats=("json",)).files
+    world = read(file)["world"]
+    assert world["up"] == "z"
+    up_camera = np.array(world["rotation"])[2]
+    assert up_camera @ [0, -1, 0] > 0.8
+
+
+def test_a_photo_says_how_wide_its_lens_sees(
+    run: Run, tmp_path: Path, pictures: list[np.ndarray]
+) -> None:
+    path = tmp_path / "photo.jpg"
+    write_picture(path, pictures[0])
+    jpeg = path.read_bytes()
+    path.write_bytes(jpeg[:2] + exif_segment(focal_mm=28) + jpeg[2:])
+    document = read(run(path, formats=("json",)).files[0])
+    assert "camera: 28 mm on 35 mm film (EXIF)" in document["positions"]
+    height, width = pictures[0].shape[:2]
+    focal_px = np.hypot(width, height) * 28 / np.hypot(36, 24)
+    assert document["camera"]["intrinsics"][0] == pytest.approx(focal_px)
+
+
+def test_a_lifter_without_metres_is_given_a_usual_stature(
+    run: Run, tmp_path: Path, film: Path, standing: np.ndarray
+) -> None:
+    features = FeatureConfig(variant="xyc")
+    model = {"n_joints": 17, "in_channels": len(features.channels), "widths": (3,), "channels": 8}
+    spec = LifterSpec(
+        arch="tcn", model=model, features=features, target=TargetConfig(convention="image"),
+        data={"tables": [["virtual", 10]]},
+    )  # fmt: skip
+    model_about = about(standing, build_model("tcn", **model))
+    save_lifter(tmp_path / "image.safetensors", model_about, spec)
+    file = run(film, checkpoint=str(tmp_path / "image.safetensors"), formats=("json",)).files[0]
+    document = read(file)
+    assert "assumed stature 1.7 m" in document["positions"]
+    (person,) = document["people"]
+    assert stature_m(np.array(person["pose_3d"]), H36M_17) == pytest.approx(1.7, abs=0.01)
+
+
+def test_a_lifter_of_another_task_is_refused(run: Run, tmp_path: Path, film: Path) -> None:
+    features = FeatureConfig(variant="xyc")
+    model = {"n_joints": 17, "in_channels": len(features.channels), "widths": (3,), "channels": 8}
+    spec = LifterSpec(arch="tcn", model=model, features=features, data={"task": "denoise"})
+    save_lifter(tmp_path / "other.safetensors", build_model("tcn", **model), spec)
+    with pytest.raises(UsageError, match="was trained for the task denoise"):
+        run(film, checkpoint=str(tmp_path / "other.safetensors"))
+
+
+def test_smoothing_takes_the_tremble_away(run: Run, film: Path, tmp_path: Path) -> None:
+    def tremble(smooth: str) -> float:
+        (file,) = run(film, smooth=smooth, output=tmp_path / smooth, formats=("json",)).files
+        (person,) = read(file)["people"]
+        return float(np.abs(np.diff(np.array(person["pose_3d"]), n=2, axis=0)).mean())
+
+    assert tremble("butterworth") < 0.7 * tremble("none")
+
+
+# ---------------------------------------------------------------------------------- formats
+
+
+def test_every_format_is_written(run: Run, film: Path) -> None:
+    formats = ("json", "npz", "parquet", "csv", "trc", "bvh", "mp4", "html")
+    (file,) = run(film, formats=formats).files
+    names = {path.name.removeprefix(film.stem) for path in file.results}
+    assert names == {
+        *(f"_auglift.{name}" for name in ("json", "npz", "parquet", "csv", "mp4", "html")),
+        "_auglift_person0.trc", "_auglift_person0.bvh",
+    }  # fmt: skip
+    assert set(file.written) == set(file.results)
+    assert all(path.stat().st_size for path in file.results)
+    (again,) = run(film, formats=formats).files
+    assert (again.written, again.results) == ((), file.results)
+
+
+# ---------------------------------------------------------------------------------- online
+
+
+def test_online_gives_a_line_for_each_frame_with_the_clips_people(
+    run: Run, root: Path, film: Path, opened: OpenedDetector
+) -> None:
+    config = InferConfig(inputs=(film,), root=root, checkpoint="xyc", device="cpu", smooth="none")
+    about, *lines = infer_online(config, opened)
+    assert (about["format"], about["lifter"]) == (
+        "auglift-people-live", "xyc/best_model.safetensors",
+    )  # fmt: skip
+    (clip,) = read(run(film, checkpoint="xyc", smooth="none", formats=("json",)).files[0])["people"]
+    assert [line["frame"] for line in lines] == clip["frame"]
+    json.dumps([about, *lines], allow_nan=False)
+    for i, line in enumerate(lines):
+        (person,) = line["people"]
+        assert person["person"] == 0
+        np.testing.assert_allclose(person["joints_2d"], clip["joints_2d"][i], atol=0.02)
+        assert np.isfinite(np.array(person["pose_3d"], float)).all()
+        assert person["root_m"][2] > 0
+    # The last frame has no future either way, and the same past.
+    last, offline = (np.array(p) for p in (lines[-1]["people"][0]["pose_3d"], clip["pose_3d"][-1]))
+    np.testing.assert_allclose(
+        last / np.linalg.norm(last), offline / np.linalg.norm(offline), atol=1e-4
+    )
+
+
+def test_online_looks_at_one_video_and_never_ahead(root: Path, film: Path) -> None:
+    with pytest.raises(UsageError, match="one video at a time"):
+        next(infer_online(InferConfig(inputs=(film, film), root=root)))
+    with pytest.raises(ConfigError, match="looks ahead"):
+        InferConfig(inputs=(film,), online=True, smooth="butterworth")
+
+
+# ---------------------------------------------------------------------------------- a dataset
+
+
+def test_every_sequence_of_a_split_gets_a_result(
+    write_xycd: Callable[..., Path], root: Path, tmp_path: Path
+) -> None:
+    workspace = write_xycd("test", dataset="made")
+    checkpoint = str(root / "work_dirs/casp/best_model.safetensors")
+    config = InferConfig(
+        root=workspace, dataset="made", split="test", checkpoint=checkpoint, device="cpu",
+        output=tmp_path / "people", smooth="none",
+    )  # fmt: skip
+    table = read_table(Workspace(workspace).xycd("made", "test"), "xycd")
+    result = infer(config)
+    assert len(result.files) == len(table.unique("sequence"))
+    assert sum(file.frames for file in result.files) == len(table)
+    document = read(result.files[0])
+    assert document["source"] == table.unique("sequence")[0]
+    assert "camera: as the dataset says" in document["positions"]
+    assert {path.suffix for path in result.files[0].results} == {".json", ".npz"}
+    assert all(file.written == () for file in infer(config).files)
+
+
+# ---------------------------------------------------------------------------------- from Python
+
+
+def test_the_package_lifts_a_path_without_writing(
+    root: Path, tmp_path: Path, keypoint_file: tuple[Path, tuple[int, int]]
+) -> None:
+    path, image_wh = keypoint_file
+    before = set(tmp_path.rglob("*"))
+    lifted = auglift.infer(path, root=root, checkpoint="xyc", image_wh=image_wh)
+    assert [len(person.frame) for person in lifted.people] == [N_FRAMES]
+    assert set(tmp_path.rglob("*")) == before
+    lifter = auglift.Lifter.from_zoo("xyc", device="cpu", root=root)
+    assert lifter.spec.features.variant == "xyc"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, auglift; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # ---------------------------------------------------------------------------------- what is there
@@ -403,13 +666,14 @@ def test_what_is_written_is_kept_and_nothing_is_opened_for_it(
 
 def test_only_the_missing_file_is_written(run: Run, film: Path) -> None:
     (first,) = run(film).files
-    json_file, npz_file, overlay = first.results
+    json_file, npz_file, overlay, page = first.results
     npz_file.unlink()
     json_file.write_text("mine")
     (second,) = run(film).files
     assert second.written == (npz_file,)
     assert json_file.read_text() == "mine"
     assert overlay.is_file()
+    assert page.is_file()
 
 
 def test_overwrite_writes_all_anew_and_the_same(run: Run, film: Path) -> None:
@@ -589,6 +853,28 @@ def test_the_command_ends_with_5_and_one_document_when_an_input_fails(
 
 def test_the_command_ends_with_the_errors_code(command: Callable[..., Any], tmp_path: Path) -> None:
     assert command(str(tmp_path / "nowhere.mp4")).exit_code == 3
+
+
+def test_the_command_says_where_the_camera_is_and_which_way_is_up(
+    command: Callable[..., Any], film: Path, tmp_path: Path
+) -> None:
+    camera = ("--intrinsics", "200,200,64,114", "--height", "1.8", "--up", "z")
+    done = command(str(film), *camera, "--smooth", "gaussian", "--formats", "json,trc")
+    assert done.exit_code == 0, done.output
+    document = json.loads((tmp_path / "out" / f"{film.stem}_auglift.json").read_text())
+    assert document["camera"]["intrinsics"][:4] == [200, 200, 64, 114]
+    assert "stature 1.8 m" in document["positions"]
+    assert document["world"]["up"] == "z"
+    assert f"{film.stem}_auglift_person0.trc" in done.stdout
+    assert command(str(film), "--intrinsics", "200,200").exit_code == 2
+
+
+def test_the_command_streams_lines(command: Callable[..., Any], film: Path) -> None:
+    done = command(str(film), "--online")
+    assert done.exit_code == 0, done.output
+    about, *lines = map(json.loads, done.stdout.splitlines())
+    assert about["format"] == "auglift-people-live"
+    assert [line["frame"] for line in lines] == list(range(N_FRAMES))
 
 
 def test_the_command_line_reaches_every_setting(tmp_path: Path) -> None:

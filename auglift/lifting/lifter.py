@@ -19,6 +19,7 @@ from auglift.errors import ModelError, unknown_name
 from auglift.geometry.skeleton import Skeleton, get_skeleton
 from auglift.lifting.checkpoint import load_lifter
 from auglift.lifting.data import PoseData, onto
+from auglift.lifting.devices import pick_device
 from auglift.lifting.engine import (
     Batch,
     Size,
@@ -33,6 +34,7 @@ from auglift.lifting.precision import Precision, usable_precision
 from auglift.lifting.spec import LifterSpec
 from auglift.lifting.stream import LiftStream
 from auglift.lifting.targets import restore_poses
+from auglift.storage.workspace import Workspace
 
 Columns = Mapping[str, Tensor]
 MODES = ("auto", "clip", "window", "stream")
@@ -56,6 +58,13 @@ class Lifter:
         """Read a checkpoint written by `auglift train`."""
         model, spec = load_lifter(path, device)
         return cls(model, spec, device, precision)
+
+    @classmethod
+    def from_zoo(cls, name: str, device: str = "auto", root: Path | str = ".") -> Lifter:
+        """A lifter by name: a run below `root`, its folder, a checkpoint, or a card of the zoo."""
+        from auglift.lifting.choice import find_lifter  # which opens lifters itself
+
+        return cls.open(find_lifter(Workspace(Path(root)), name), pick_device(device))
 
     def lift(
         self,
