@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -23,8 +24,14 @@ from typer.testing import CliRunner
 
 from auglift.cli.main import app
 from auglift.config import models_zoo_folder
-from auglift.detect_depth import DetectDepthConfig, DetectDepthResult, detect_depth
+from auglift.detect_depth import (
+    DetectDepthConfig,
+    DetectDepthResult,
+    detect_depth,
+    detect_depth_status,
+)
 from auglift.detection.default_models import VIRTUAL
+from auglift.detection.people import People
 from auglift.detection.zoo_detector import OpenedDetector, open_detector
 from auglift.errors import (
     AugliftError,
@@ -97,7 +104,7 @@ def folder(root: Path) -> Path:
 
 def parts(root: Path) -> dict[str, bytes]:
     """The bytes of all parts by name; half-written files are none."""
-    return {path.name: path.read_bytes() for path in folder(root).glob("part-*")}
+    return {path.name: path.read_bytes() for path in folder(root).glob("part-*.parquet")}
 
 
 def part(root: Path, number: int) -> Path:
@@ -132,7 +139,7 @@ def test_the_union_of_shards_equals_one_run(
 def test_two_workers_equal_one_run(
     run: Run, one_take: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auglift.detect_depth.SHARES_PER_WORKER", 1)
+    monkeypatch.setattr("auglift.detection.part_runs.SHARES_PER_WORKER", 1)
     result = run(one_take, detector=None, workers=2)
     assert result.frames_with_people == result.frames == N_FRAMES
     assert parts(one_take) == undisturbed
@@ -341,7 +348,7 @@ def test_a_dry_run_counts_and_does_nothing(run: Run, one_take: Path) -> None:
 def test_a_dry_run_fetches_no_model(
     run: Run, one_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unknown = next(card.id for card in load_cards().values() if card.sha256 == UNKNOWN)
+    unknown = next(c.id for c in load_cards().values() if c.sha256 == UNKNOWN and c.urls)
     monkeypatch.setenv("AUGLIFT_OFFLINE", "1")
     monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path / "cache"))
     assert run(one_take, dry_run=True, detector=None, pose_model=unknown).frames_to_do == N_FRAMES
@@ -362,6 +369,154 @@ def test_wrong_settings_are_refused() -> None:
         DetectDepthConfig(workers=0)
     with pytest.raises(ConfigError, match="is no range"):
         DetectDepthConfig(r_min_px=10, r_max_px=5)
+
+
+# --- whose joints, which frames, what else
+
+
+def test_true_boxes_give_people_their_own_numbers(run: Run, one_take: Path) -> None:
+    path = Workspace(one_take).annotations("virtual", "train")
+    truth = read_table(path, "annotations")
+    person = np.full(len(truth), 3, np.int16)
+    visible = truth["visible"]
+    visible[0] = False  # of whom nothing is known in this frame
+    write_table(path, truth.metadata, {**truth.columns, "person": person, "visible": visible})
+    result = run(one_take, person="gt-box")
+    found = detections(one_take)
+    assert found["detected"].tolist() == [False] + [True] * 7
+    assert found["person"].tolist() == [0] + [3] * 7
+    assert (result.people, result.frames_with_people) == (7, 7)
+    assert np.isnan(found["box_score"]).all()
+    points = truth["keypoints_2d"][1:]
+    assert (found["box_xyxy"][1:, None, :2] <= points + 1e-3).all()
+    assert np.median(np.linalg.norm(found["joints_2d"][1:] - points, axis=-1)) < 2
+    assert "person was gt-box, now all" in refused(run, one_take, dataset="virtual")
+
+
+def test_one_person_per_picture_is_chosen(run: Run, one_take: Path, opened: OpenedDetector) -> None:
+    class Twice:
+        """Everybody, and beside them a large box of little trust."""
+
+        def detect(self, pictures: Any) -> list[People]:
+            large = np.array([[0, 0, 90, 90]], np.float32)
+            return [
+                People(np.concatenate([found.boxes_xyxy, large]), np.append(found.scores, 0.1))
+                for found in opened.detector.people.detect(pictures)
+            ]
+
+    detector = copy.copy(opened.detector)
+    detector.people = Twice()
+    twice = replace(opened, detector=detector)
+    assert run(one_take, detector=twice).people == 2 * N_FRAMES
+    assert run(one_take, detector=twice, person="best", overwrite=True).people == N_FRAMES
+    best = detections(one_take)["box_score"]
+    run(one_take, detector=twice, person="largest", overwrite=True)
+    assert detections(one_take)["box_score"].max() < best.min()
+
+
+def test_other_frames_are_another_grid(run: Run, one_take: Path) -> None:
+    assert run(one_take, limit=3).frames == 3
+    assert detections(one_take)["frame"].tolist() == [0, 1, 0]
+    assert "in 2 parts are there, but now it would be 4" in refused(run, one_take)
+    assert run(one_take, every=2, overwrite=True).frames == 4
+    assert detections(one_take)["frame"].tolist() == [0, 0, 0, 0]
+
+
+def test_options_of_the_networks_are_part_of_what_made_the_table(run: Run, done: Path) -> None:
+    what = refused(run, done, detector=None, flip_test=True, confidence_rule="mean")
+    assert "virtual-pose: " in what
+    assert "flip_test was None, now True" in what
+    assert "confidence_rule was None, now mean" in what
+    run(done, detector=None, flip_test=True, overwrite=True, shard="1/4")
+    options = read_table(part(done, 0), "detections").metadata.extra["model_options"]
+    assert options["poses2d"]["flip_test"] is True
+
+
+def test_the_descriptor_can_be_made_anew_from_kept_depth(run: Run, one_take: Path) -> None:
+    run(one_take, keep_depth=True)
+    as_found = detections(one_take)
+    shutil.rmtree(one_take / "virtual_data")
+    result = run(one_take, redescribe=True, radius_rule="paper", detector=None)
+    assert (result.parts_done_before, result.frames_to_do) == (0, N_FRAMES)
+    anew = detections(one_take)
+    again = run(one_take, redescribe=True, radius_rule="paper")
+    assert (again.parts_done_before, again.frames_to_do) == (N_PARTS, 0)
+    # The parts are now what a run with this rule calls its own.
+    assert run(one_take, radius_rule="paper").frames_to_do == 0
+    assert np.array_equal(anew["joints_2d"], as_found["joints_2d"])
+    assert not np.array_equal(anew["radius_px"], as_found["radius_px"])
+    assert not np.allclose(anew["depth_m"], as_found["depth_m"], atol=0.01, equal_nan=True)
+
+
+def test_made_anew_equals_detected_so_up_to_the_16_bits(run: Run, one_take: Path) -> None:
+    run(one_take, radius_rule="paper", detector=None)
+    wanted = detections(one_take)
+    run(one_take, keep_depth=True, overwrite=True)
+    run(one_take, redescribe=True, radius_rule="paper")
+    found = detections(one_take)
+    assert np.array_equal(found["depth_valid"], wanted["depth_valid"])
+    assert np.allclose(found["depth_m"], wanted["depth_m"], atol=1e-3, equal_nan=True)
+    assert np.array_equal(found["radius_px"], wanted["radius_px"])
+
+
+def test_depth_that_was_not_kept_is_detected_again(
+    run: Run, done: Path, undisturbed: dict[str, bytes]
+) -> None:
+    with pytest.raises(MissingDataError, match="no depth maps were kept"):
+        run(done, redescribe=True, radius_rule="paper")
+    assert run(done, keep_depth=True).frames_to_do == N_FRAMES
+    assert parts(done) == undisturbed
+    assert run(done, keep_depth=True).frames_to_do == 0
+
+
+# --- how far all shards are
+
+
+def test_the_status_names_what_is_done_missing_and_failed(run: Run, done: Path) -> None:
+    part(done, 1).unlink()
+    part(done, 2).write_bytes(b"PAR1")
+    status = detect_depth_status(DetectDepthConfig(root=done, shard="1/2"))
+    assert (status.parts, status.done, status.missing, status.failed) == (4, 2, 1, 1)
+    assert (status.frames, status.frames_done, status.frames_with_people) == (8, 4, 4)
+    assert [(s.shard, s.done, s.missing, s.failed) for s in status.shards] == [
+        ("1/2", 1, 1, 0),
+        ("2/2", 1, 0, 1),
+    ]
+    assert [(one.number, one.state) for one in status.undone] == [(1, "missing"), (2, "failed")]
+    assert status.undone[1].why
+
+
+def test_a_failed_part_says_why_until_it_is_done(run: Run, one_take: Path) -> None:
+    config = DetectDepthConfig(root=one_take, part_frames=PART_FRAMES)
+    assert detect_depth_status(config).missing == N_PARTS
+    source = video(one_take, 3)
+    source.rename(source.with_suffix(".away"))
+    with pytest.raises(PartlyDoneError):
+        run(one_take)
+    # The size of the parts is known from those that are there.
+    (failed,) = detect_depth_status(DetectDepthConfig(root=one_take)).undone
+    assert (failed.number, failed.state) == (3, "failed")
+    assert "no such video" in str(failed.why)
+    assert str(source) in str(failed.why)
+    source.with_suffix(".away").rename(source)
+    run(one_take)
+    assert detect_depth_status(config).undone == ()
+    assert list(folder(one_take).glob("*.json")) == []
+
+
+def test_the_command_shows_the_status(done: Path) -> None:
+    part(done, 0).unlink()
+    command = ["detect-depth", "--root", str(done), "--status"]
+    result = CliRunner().invoke(app, [*command, "--shard", "1/4", "--json"])
+    document = json.loads(result.stdout)
+    assert (document["done"], document["missing"]) == (3, 1)
+    assert document["shards"][0] == {"shard": "1/4", "done": 0, "missing": 1, "failed": 0}
+    assert document["undone"][0]["path"] == str(part(done, 0))
+    part(done, 1).write_bytes(b"")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0
+    assert "2 of 4 parts, 4 of 8 frames" in result.stderr
+    assert f"failed: {part(done, 1).name}: " in result.stderr
 
 
 # --- sources that are not what they should be
@@ -521,6 +676,16 @@ def arguments(root: Path, *more: str) -> list[str]:
 
 AUGLIFT = [sys.executable, "-m", "auglift"]
 
+# Networks that take a while, so that a signal comes while there is something left to do.
+SLOWLY = """
+import time
+from auglift.cli.main import main
+from auglift.storage.onnx_session import OnnxModel
+run = OnnxModel.run
+OnnxModel.run = lambda model, feeds: time.sleep(0.1) or run(model, feeds)
+main()
+"""
+
 
 @pytest.mark.parametrize(
     "point", [pytest.param("before_part:1", marks=pytest.mark.slow), "in_part:1", "after_part:1"]
@@ -575,8 +740,9 @@ def test_a_full_disk_is_said_and_nothing_half_written_counts(
 def test_sigterm_ends_with_5_at_once_and_loses_nothing(
     run: Run, one_take: Path, undisturbed: dict[str, bytes], workers: str
 ) -> None:
+    program = AUGLIFT if workers == "2" else [sys.executable, "-c", SLOWLY]
     process = subprocess.Popen(
-        [*AUGLIFT, *arguments(one_take, "--workers", workers)],
+        [*program, *arguments(one_take, "--workers", workers, "--set", "threads=1")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -625,9 +791,20 @@ def test_sigterm_while_a_network_runs_is_no_fault_of_the_network(
     result = CliRunner().invoke(app, arguments(one_take))
     assert result.exit_code == 5, result.stderr
     assert "stopped by SIGTERM" in result.stderr
-    assert len(parts(one_take)) == 2
+    assert parts(one_take).items() < undisturbed.items()
     run(one_take)
     assert parts(one_take) == undisturbed
+
+
+@pytest.mark.slow
+def test_two_processes_on_the_same_shard_do_each_other_no_harm(
+    one_take: Path, undisturbed: dict[str, bytes]
+) -> None:
+    command = [*AUGLIFT, *arguments(one_take, "--quiet")]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert parts(one_take) == undisturbed
+    assert list(folder(one_take).glob(".tmp-*")) == []
 
 
 @pytest.mark.slow
@@ -690,7 +867,13 @@ def test_the_command_names_the_other_shards_and_then_the_next_stage(one_take: Pa
     result = CliRunner().invoke(app, arguments(one_take, "--json"))
     document = json.loads(result.stdout)
     assert (document["parts"], document["parts_done_before"]) == (4, 2)
-    assert document["frames_with_people"] == N_FRAMES
+    assert document["frames_with_people"] == document["people"] == N_FRAMES
+    assert document["timing"]["frames_per_s"] > 0
+    shares = document["timing"]["shares"]
+    assert list(shares) == ["decode", "person", "pose", "depth", "write"]
+    assert min(shares.values()) > 0
+    assert sum(shares.values()) == pytest.approx(1)
+    assert "frames/s: decode" in result.stderr
     assert f"next: auglift merge --dataset virtual --root {one_take}" in result.stderr
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from auglift.cli.options import DATA, MODEL, Dataset
 from auglift.cli.session import Session
 from auglift.cli.tables import number, results_table
-from auglift.detect_depth import DetectDepthConfig, DetectDepthResult
+from auglift.detect_depth import DetectDepthConfig, DetectDepthResult, Timing
 from auglift.storage.workspace import Workspace
 
+if TYPE_CHECKING:
+    from auglift.detection.part_status import GridStatus
+
 WORK = "Work"
+FAILURES_SHOWN = 20
 
 
 def detect_depth(
@@ -26,6 +31,24 @@ def detect_depth(
         typer.Option(
             "--data",
             help="Folder of the raw data; default: h36m_data, 3dpw_data, … below --root.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    every: Annotated[
+        int | None,
+        typer.Option("--every", help="Only each k-th annotated frame.", rich_help_panel=DATA),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", help="Only the first so many frames, to try it.", rich_help_panel=DATA
+        ),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            "--person",
+            help="all (default), best or largest in a picture, or gt-box: the annotated people.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -41,6 +64,38 @@ def detect_depth(
         int | None,
         typer.Option("--workers", help="Processes on this machine.", rich_help_panel=WORK),
     ] = None,
+    status: Annotated[
+        bool,
+        typer.Option(
+            "--status",
+            help="Only say how far all shards are; with --shard 1/20, each of the twenty.",
+            rich_help_panel=WORK,
+        ),
+    ] = False,
+    keep_depth: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-depth",
+            help="Keep the depth around people, for --redescribe.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    redescribe: Annotated[
+        bool | None,
+        typer.Option(
+            "--redescribe",
+            help="Only make the descriptor anew from kept depth; needs no network.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            help="lightweight, balanced, performance (default) or paper (not for business).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     person_model: Annotated[
         str | None,
         typer.Option("--person-model", help="Card or ONNX file.", rich_help_panel=MODEL),
@@ -54,6 +109,39 @@ def detect_depth(
     model_dir: Annotated[
         Path | None,
         typer.Option("--model-dir", help="Folder where model files lie.", rich_help_panel=MODEL),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            "--backend",
+            help="auglift (default), or rtmlib for people and joints.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    confidence_rule: Annotated[
+        str | None,
+        typer.Option(
+            "--confidence-rule",
+            help="min of the two axes (MMPose's, default) or mean (rtmlib's).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    flip_test: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip-test/--no-flip-test",
+            help="Joints from the mirror image too, at twice the cost.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            help="Also the networks' features at the joints: nearest_1, nearest_2, nearest_4 or "
+            "bilinear.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     radius_rule: Annotated[
         str | None,
@@ -69,33 +157,73 @@ def detect_depth(
     \b
     [bold]auglift detect-depth --dataset h36m[/bold]               everything, on this machine
     [bold]auglift detect-depth --dataset h36m --shard 3/20[/bold]  the third of twenty shares
-    [bold]auglift detect-depth --workers 4 --device cpu[/bold]     four processes
+    [bold]auglift detect-depth --shard auto/20[/bold]              numbered by Slurm's array
+    [bold]auglift detect-depth --status --shard 1/20[/bold]        how far the twenty are
+    [bold]auglift detect-depth --mode paper --keep-depth[/bold]    the paper's networks
+    [bold]auglift detect-depth --redescribe --radius-rule paper[/bold]
     [bold]auglift detect-depth --shard 3/20 --dry-run[/bold]       how much that would be
 
     Run again to go on: the parts that are there are kept.
     However the work is shared out, the result is the same, byte for byte.
     """
     from auglift.detect_depth import detect_depth as run
+    from auglift.detect_depth import detect_depth_status
 
     config = session.load(
         DetectDepthConfig,
         dataset=dataset,
         data=data,
+        every=every,
+        limit=limit,
+        person=person,
         shard=shard,
         workers=workers,
+        keep_depth=keep_depth,
+        redescribe=redescribe,
+        mode=mode,
         person_model=person_model,
         pose_model=pose_model,
         depth_model=depth_model,
         model_dir=model_dir,
+        backend=backend,
+        confidence_rule=confidence_rule,
+        flip_test=flip_test,
+        features=features,
         radius_rule=radius_rule,
     )
+    if status:
+        _show_status(session, detect_depth_status(config))
+        return
     result = run(config, session.progress)
     session.show(asdict(result), _table(result))
+    if result.timing is not None:
+        session.say(_timing(result.timing))
     session.say(f"→ {result.folder}")
     if config.dry_run:
-        session.say("dry run: nothing was detected")
+        session.say("dry run: nothing was done")
     else:
         _say_what_is_left(session, config, result)
+
+
+def _show_status(session: Session, status: GridStatus) -> None:
+    table = results_table("shard", "#done", "#missing", "#failed")
+    for shard in status.shards:
+        table.add_row(shard.shard, number(shard.done), number(shard.missing), number(shard.failed))
+    session.show(asdict(status), table)
+    session.say(
+        f"{status.done} of {status.parts} parts, {status.frames_done:,} of {status.frames:,} "
+        f"frames; {status.frames_with_people:,} with people, {status.unreadable:,} unreadable"
+    )
+    failed = [part for part in status.undone if part.state == "failed"]
+    for part in failed[:FAILURES_SHOWN]:
+        session.say(escape(f"failed: {part.path.name}: {part.why}"))
+    if len(failed) > FAILURES_SHOWN:
+        session.say(f"… and {len(failed) - FAILURES_SHOWN} more; --json lists all")
+
+
+def _timing(timing: Timing) -> str:
+    words = [f"{step} {100 * share:.0f} %" for step, share in timing.shares.items()]
+    return f"{timing.frames_per_s:.3g} frames/s: {', '.join(words)}".removesuffix(": ")
 
 
 def _say_what_is_left(
@@ -124,6 +252,7 @@ def _table(result: DetectDepthResult) -> Table:
         number(result.frames - result.frames_to_do),
     )
     table.add_row("with people", "", number(result.frames_with_people))
+    table.add_row("people in them", "", number(result.people))
     table.add_row("unreadable", "", number(result.unreadable))
     table.add_row(
         "all shards", f"{result.parts_of_all - result.parts_missing} of {result.parts_of_all}", ""

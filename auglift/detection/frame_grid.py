@@ -1,9 +1,9 @@
 """Which frames are looked at, cut into parts: the unit of work and of resumption.
 
-In: annotations. Out: `Part`s. The cut depends on nothing but the annotations and the size of a
-part, so that every shard, every resumption and one single run see the same grid. A part holds whole
-sequences; only one that is longer than a part is cut, because the video of each piece is decoded
-from its start.
+In: annotations. Out: `Part`s. The cut depends on nothing but the annotations and `GridOptions`, so
+that every shard, every resumption and one single run see the same grid. A part holds whole
+sequences; only one that is longer than a part is cut, because another process that goes on with a
+piece decodes its video from the start.
 """
 
 from __future__ import annotations
@@ -19,11 +19,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.chosen_people import TrueBoxes, boxes_around
 from auglift.errors import DataError
 from auglift.storage.parts import part_path
 from auglift.storage.tables import Table, read_table
 
 COLUMNS = ["sequence", "frame", "source", "intrinsics"]
+BOX_COLUMNS = ["keypoints_2d", "visible", "image_wh"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """Which of the annotated frames, in parts of which size, and whether with boxes."""
+
+    part_frames: int
+    """Most frames in a part."""
+    every: int = 1
+    """Every k-th annotated frame of each sequence."""
+    limit: int | None = None
+    """Only the first so many frames of all."""
+    box_margin: float | None = None
+    """Of true boxes, see `chosen_people.boxes_around`; without it there are none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +53,24 @@ class FrameRun:
     focal_px: npt.NDArray[np.float64]
     """(n, 2)"""
     fps: float
+    boxes: TrueBoxes | None = None
+    """Of the people annotated in these frames, where they are asked for."""
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def piece(self, start: int, stop: int) -> FrameRun:
         """The frames from `start` up to `stop`."""
-        return replace(self, frames=self.frames[start:stop], focal_px=self.focal_px[start:stop])
+        return self._chosen(slice(start, stop))
+
+    def every(self, k: int) -> FrameRun:
+        """Each k-th frame, from the first on."""
+        return self._chosen(slice(None, None, k))
+
+    def _chosen(self, chosen: slice) -> FrameRun:
+        frames = self.frames[chosen]
+        boxes = self.boxes.of_frames(frames) if self.boxes else None
+        return replace(self, frames=frames, focal_px=self.focal_px[chosen], boxes=boxes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,16 +97,21 @@ class Part:
             state.update(f"{run.sequence}\0{run.source}\0{run.fps!r}\0{len(run)}\0".encode())
             state.update(run.frames.tobytes())
             state.update(run.focal_px.tobytes())
+            if run.boxes is not None:
+                for values in (run.boxes.frame, run.boxes.person, run.boxes.box_xyxy):
+                    state.update(values.tobytes())
         return state.hexdigest()[:16]
 
 
-def read_grid(annotations: Path, detections: Path, part_frames: int) -> list[Part]:
-    """The grid of all frames in a folder of annotations; parts lie in the folder `detections`."""
-    table = read_table(annotations, "annotations", COLUMNS)
+def read_grid(annotations: Path, detections: Path, options: GridOptions) -> list[Part]:
+    """The grid of the frames in a folder of annotations; parts lie in the folder `detections`."""
+    with_boxes = options.box_margin is not None
+    table = read_table(annotations, "annotations", COLUMNS + BOX_COLUMNS * with_boxes)
     _check_complete(table, annotations)
     if len(table) == 0:
         raise DataError("the annotations hold no frames", where=annotations)
-    shares = list(_packed(_frame_runs(table), part_frames))
+    runs = (run.every(options.every) for run in _frame_runs(table, options.box_margin))
+    shares = list(_packed(_first(runs, options.limit), options.part_frames))
     return [
         Part(number, part_path(detections, number, len(shares)), share)
         for number, share in enumerate(shares)
@@ -98,7 +130,7 @@ def _check_complete(table: Table, annotations: Path) -> None:
         )
 
 
-def _frame_runs(table: Table) -> Iterator[FrameRun]:
+def _frame_runs(table: Table, box_margin: float | None) -> Iterator[FrameRun]:
     """Each sequence's frames, once however many people are annotated in them."""
     rows_of: dict[str, slice] = {}
     for track in table.tracks():
@@ -112,7 +144,28 @@ def _frame_runs(table: Table) -> Iterator[FrameRun]:
             frames=frames.astype(np.int64),
             focal_px=np.ascontiguousarray(table["intrinsics"][rows][first_row, :2]),
             fps=table.metadata.fps_of(sequence),
+            boxes=None if box_margin is None else _true_boxes(table, rows, box_margin),
         )
+
+
+def _true_boxes(table: Table, rows: slice, margin: float) -> TrueBoxes:
+    """Of those people of whom something is in the picture."""
+    frame, person = table["frame"][rows].astype(np.int64), table["person"][rows]
+    keypoints_2d, visible, image_wh = (table[name][rows] for name in BOX_COLUMNS)
+    boxes = boxes_around(keypoints_2d, visible, image_wh, margin)
+    order = np.lexsort([person, frame])
+    order = order[np.isfinite(boxes[order]).all(axis=1)]
+    return TrueBoxes(frame[order], person[order], boxes[order])
+
+
+def _first(runs: Iterator[FrameRun], limit: int | None) -> Iterator[FrameRun]:
+    """The runs up to `limit` frames in all; the last may be cut."""
+    for run in runs:
+        if limit is not None and len(run) >= limit:
+            yield run.piece(0, limit)
+            return
+        limit = None if limit is None else limit - len(run)
+        yield run
 
 
 def _only_source(sources: npt.NDArray[Any], sequence: str) -> str:

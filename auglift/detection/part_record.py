@@ -1,11 +1,14 @@
 """What a part of the detections says of itself: is it done, and with the same settings?
 
 The record stands in the metadata of the part's table: the settings, the models' hashes and options,
-a hash over the frames that were asked for, and the counts that a summary needs.
+a hash over the frames that were asked for, and the counts that a summary needs. A part that could
+not be done leaves a note beside its place, `part-00003-of-00020.failed.json`, until it is done.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +17,8 @@ from typing import Any
 
 from auglift.detection.frame_grid import Part
 from auglift.detection.zoo_detector import ModelChoice
-from auglift.errors import BrokenFileError, UsageError
+from auglift.errors import AugliftError, BrokenFileError, UsageError
+from auglift.storage.atomic import write_text
 from auglift.storage.cards import UNKNOWN
 from auglift.storage.parts import find_parts
 from auglift.storage.provenance import changed_settings
@@ -40,6 +44,8 @@ class PartCounts:
     """What a summary says of a finished part."""
 
     frames_with_people: int
+    people: int
+    """Detections in all frames together."""
     unreadable: int
 
 
@@ -47,6 +53,7 @@ def record(
     part: Part,
     settings: DetectionSettings,
     frames_with_people: int,
+    people: int,
     unreadable: dict[str, list[int]],
 ) -> dict[str, Any]:
     """The `extra` of a part's metadata; `unreadable` frames by sequence."""
@@ -55,6 +62,7 @@ def record(
         "frames_hash": part.frames_hash,
         "model_options": {role: dict(m.options) for role, m in settings.models.items()},
         "frames_with_people": frames_with_people,
+        "people": people,
         "unreadable_frames": unreadable,
     }
 
@@ -106,8 +114,36 @@ def read_record(part: Part, settings: DetectionSettings) -> PartCounts | None:
             where=part.path,
             hint="--overwrite makes them again, or choose another --root",
         )
-    unreadable = metadata.extra["unreadable_frames"]
-    return PartCounts(metadata.extra["frames_with_people"], sum(map(len, unreadable.values())))
+    return counts_of(metadata)
+
+
+def counts_of(metadata: TableMetadata) -> PartCounts:
+    """What a finished part's metadata says."""
+    extra = metadata.extra
+    unreadable = sum(map(len, extra["unreadable_frames"].values()))
+    return PartCounts(extra["frames_with_people"], extra["people"], unreadable)
+
+
+def note_failure(part: Part, error: AugliftError) -> None:
+    """Keep beside the part's place why it could not be done."""
+    write_text(_note_path(part), json.dumps(error.as_dict(), ensure_ascii=False))
+
+
+def forget_failure(part: Part) -> None:
+    """The part is done after all."""
+    _note_path(part).unlink(missing_ok=True)
+
+
+def read_failure(part: Part) -> str | None:
+    """Why the part could not be done, where that was noted."""
+    with contextlib.suppress(FileNotFoundError):
+        note = json.loads(_note_path(part).read_text("utf-8"))
+        return f"{note['what']} ({note['where']})"
+    return None
+
+
+def _note_path(part: Part) -> Path:
+    return part.path.with_suffix(".failed.json")
 
 
 def _differences(part: Part, settings: DetectionSettings, found: TableMetadata) -> list[str]:

@@ -1,31 +1,58 @@
-"""One part of the detections: pictures → its table, whole or not at all.
+"""Parts of the detections: pictures → their tables, each whole or not at all.
 
-A batch never crosses the end of a sequence within the part, so nothing that is detected depends on
-what else this process does.
+Batches of frames are drawn (`part_frames.py`), looked at by the networks, several at a time
+(`part_look.py`, `overlap.py`), and collected here in their order. The rows of a part are written
+once its last batch is there, while the networks already work on the next part.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from auglift.detection.chosen_people import number_people
 from auglift.detection.detector import Detections, Detector
 from auglift.detection.frame_grid import FrameRun, Part
-from auglift.detection.part_record import DetectionSettings, record
-from auglift.detection.rows import Columns, no_people, rows_of_sequence
+from auglift.detection.keep_depth import KeptDepth, kept_depth_path, write_kept_depth
+from auglift.detection.overlap import overlapped
+from auglift.detection.part_frames import Unopened, read_batches
+from auglift.detection.part_look import Look, Looked
+from auglift.detection.part_record import DetectionSettings, forget_failure, note_failure, record
+from auglift.detection.rows import Columns, rows_of_sequence
+from auglift.detection.stage_times import StageTimes
 from auglift.detection.zoo_detector import OpenedDetector
-from auglift.errors import MissingDataError
+from auglift.errors import DataError
 from auglift.executors import Advance, fault_point
-from auglift.storage.frames import BrokenFrame, Frame
-from auglift.storage.sources import Source, open_source
+from auglift.storage.frames import BrokenFrame
+from auglift.storage.onnx_providers import CPU
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.table_writer import TableWriter
 
+# Batches that are in work at the same time, each in memory. On a CPU, networks of one thread beside
+# each other beat one network of several threads; a GPU wants one batch that computes, one that is
+# made ready and one that is read.
+MOST_LANES = 8
+GPU_LANES = 3
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartJob:
+    """How every part of a run is made."""
+
+    dataset: str
+    data: Path
+    settings: DetectionSettings
+    batch: int
+    """Frames that go through the networks together."""
+    threads: int = 1
+    """CPUs to use."""
+    person: str = "all"
+    """Whose joints are looked for."""
+    keep_depth: bool = False
 
 
 @dataclass
@@ -33,95 +60,115 @@ class _Found:
     """What has been detected in a part so far."""
 
     rows: list[Columns] = field(default_factory=list)
+    """Of the runs that are through."""
+    detections: list[Detections] = field(default_factory=list)
+    """Of the run at hand, frame by frame."""
+    numbers: list[list[int]] = field(default_factory=list)
+    broken: list[BrokenFrame] = field(default_factory=list)
+    kept: list[KeptDepth] = field(default_factory=list)
     frames_with_people: int = 0
+    people: int = 0
     unreadable: dict[str, list[int]] = field(default_factory=dict)
 
 
-def require_sources(parts: Iterable[Part], data: Path, dataset: str) -> None:
-    """Raise if none of the parts' sources is there.
-
-    A single one that is missing leaves its part undone; where all are, the folder is wrong.
-    """
-    sources = [data / run.source for part in parts for run in part.runs]
-    if sources and not any(source.exists() for source in sources):
-        raise MissingDataError(
-            f"no video or picture of {dataset} is there, such as {sources[0].name}",
-            where=sources[0].parent,
-            hint=f"auglift detect-depth --dataset {dataset} --data FOLDER says where they lie",
-        )
-
-
-def open_sources(part: Part, data: Path, threads: int | None = None) -> list[Source]:
-    """The pictures of each of the part's runs, below the folder `data`."""
-    return [open_source(data / run.source, threads=threads) for run in part.runs]
-
-
-def detect_part(
-    part: Part,
-    sources: list[Source],
+def detect_parts(
+    parts: Sequence[Part],
+    job: PartJob,
     opened: OpenedDetector,
-    settings: DetectionSettings,
-    dataset: str,
-    batch: int,
     advance: Advance,
-) -> None:
-    """Detect everybody in the part's frames and write its table."""
+    times: StageTimes,
+) -> list[DataError]:
+    """Do parts in their order; one whose sources cannot be opened is left out, and said."""
+    failures: list[DataError] = []
+    found, n_people = _Found(), 0
+    batches = read_batches(parts, job.data, job.batch, job.threads, times)
+    look = Look(opened.detector, job.person, job.keep_depth, times)
+    with overlapped(batches, look, _lanes(job, opened)) as answers:
+        for answer in answers:
+            if isinstance(answer, Unopened):
+                failures.append(_left_out(answer))
+                continue
+            batch = answer.batch
+            if batch.i_run == batch.start == 0:
+                fault_point("before_part", batch.part.number)
+                found = _Found()
+            n_people += _collect(answer, found, opened.detector)
+            advance(len(batch.frames), _note(n_people, times))
+            if batch.is_last:
+                with times.measure("write"):
+                    _write(batch.part, found, job, opened)
+                fault_point("after_part", batch.part.number)
+    return failures
+
+
+def lanes_and_threads(threads: int) -> tuple[int, int]:
+    """How many CPUs are used: batches at a time, and threads of a network for each of them."""
+    lanes = min(threads, MOST_LANES)
+    return lanes, threads // lanes
+
+
+def _lanes(job: PartJob, opened: OpenedDetector) -> int:
+    on_cpu = set(opened.providers) <= {CPU}
+    return lanes_and_threads(job.threads)[0] if on_cpu else GPU_LANES
+
+
+def _left_out(unopened: Unopened) -> DataError:
+    logger.error("part %d is left undone: %s", unopened.part.number, unopened.error)
+    note_failure(unopened.part, unopened.error)
+    return unopened.error
+
+
+def _collect(looked: Looked, found: _Found, detector: Detector) -> int:
+    """Add a batch to what has been found; how many people are in it."""
+    found.detections += looked.detections
+    found.numbers += looked.numbers
+    found.broken += looked.broken
+    found.kept += looked.kept
+    if looked.batch.ends_run:
+        _end_run(looked.batch.run, found, detector)
+    return sum(map(len, looked.detections))
+
+
+def _end_run(run: FrameRun, found: _Found, detector: Detector) -> None:
+    """Make rows of the run at hand, and be ready for the next."""
+    sizes = detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints, detector.n_features
+    rows = rows_of_sequence(run.sequence, run.frames.tolist(), found.detections, *sizes)
+    found.rows.append(number_people(rows, found.numbers))
+    found.frames_with_people += sum(len(one) > 0 for one in found.detections)
+    found.people += sum(map(len, found.detections))
+    if found.broken:
+        logger.warning(
+            "%s: %d of %d frames cannot be read and count as empty: %s",
+            *(run.sequence, len(found.broken), len(run), found.broken[0].error.what),
+        )
+        found.unreadable[run.sequence] = [int(frame.i_frame) for frame in found.broken]
+    found.detections, found.numbers, found.broken = [], [], []
+
+
+def _write(part: Part, found: _Found, job: PartJob, opened: OpenedDetector) -> None:
     detector = opened.detector
-    found = _Found()
-    for run, source in zip(part.runs, sources, strict=True):
-        _detect_run(run, source, detector, batch, found, advance)
     metadata = TableMetadata(
         kind="detections",
         skeleton=detector.skeleton.name,
         detector_skeleton=detector.keypoint_skeleton.name,
+        n_features=detector.n_features,
         fps={run.sequence: run.fps for run in part.runs},
-        dataset=dataset,
+        dataset=job.dataset,
         models=opened.models,
         providers=opened.providers,
-        config=settings.config,
-        config_hash=settings.config_hash,
-        extra=record(part, settings, found.frames_with_people, found.unreadable),
+        config=job.settings.config,
+        config_hash=job.settings.config_hash,
+        extra=record(part, job.settings, found.frames_with_people, found.people, found.unreadable),
     )
+    if job.keep_depth:  # before the table: where that is, its depth is too
+        write_kept_depth(kept_depth_path(part.path), found.kept)
     with TableWriter(part.path, metadata) as writer:
         for rows in found.rows:
             writer.append(rows)
         fault_point("in_part", part.number)
+    forget_failure(part)
 
 
-def _detect_run(
-    run: FrameRun,
-    source: Source,
-    detector: Detector,
-    batch: int,
-    found: _Found,
-    advance: Advance,
-) -> None:
-    """Add one run's rows; nobody is seen in a frame that cannot be read."""
-    frames = source.frames_or_errors(wanted=run.frames)
-    detections: list[Detections] = []
-    broken: list[BrokenFrame] = []
-    while some := list(itertools.islice(frames, batch)):
-        focal_px = run.focal_px[len(detections) : len(detections) + len(some)]
-        detections += _detect_batch(some, focal_px, detector)
-        broken += [frame for frame in some if isinstance(frame, BrokenFrame)]
-        advance(len(some), run.sequence)
-    sizes = (detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints)
-    found.rows.append(rows_of_sequence(run.sequence, run.frames.tolist(), detections, *sizes))
-    found.frames_with_people += sum(len(one) > 0 for one in detections)
-    if broken:
-        logger.warning(
-            "%s: %d of %d frames cannot be read and count as empty: %s",
-            *(run.sequence, len(broken), len(run), broken[0].error.what),
-        )
-        found.unreadable[run.sequence] = [int(frame.i_frame) for frame in broken]
-
-
-def _detect_batch(
-    frames: list[Frame | BrokenFrame], focal_px: Any, detector: Detector
-) -> list[Detections]:
-    """Everybody in each frame (n,), whose focal lengths (n, 2) are known."""
-    whole = {i: f.picture for i, f in enumerate(frames) if isinstance(f, Frame)}
-    answers = detector.detect(list(whole.values()), [focal_px[i] for i in whole])
-    by_place = dict(zip(whole, answers, strict=True))
-    empty = no_people(detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints)
-    return [by_place.get(i, empty) for i in range(len(frames))]
+def _note(n_people: int, times: StageTimes) -> str:
+    shares = [f"{step} {100 * share:.0f} %" for step, share in times.shares().items()]
+    return f"{n_people:,} people; {', '.join(shares)}"

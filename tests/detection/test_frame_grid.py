@@ -61,7 +61,9 @@ def test_sequences_are_cut_only_where_they_do_not_fit(lengths: list[int], part_f
 def test_the_grid_of_annotations(one_take: Path) -> None:
     workspace = Workspace(one_take)
     detections = workspace.detections_folder("virtual")
-    grid = read_grid(workspace.annotations_folder("virtual"), detections, GridOptions(part_frames=3))
+    grid = read_grid(
+        workspace.annotations_folder("virtual"), detections, GridOptions(part_frames=3)
+    )
     table = read_table(workspace.annotations("virtual", "train"), "annotations")
     assert [part.n_frames for part in grid] == [2, 2, 2, 2]
     assert [part.path for part in grid] == [
@@ -74,8 +76,43 @@ def test_the_grid_of_annotations(one_take: Path) -> None:
         assert (run.focal_px == table["intrinsics"][rows][:, :2]).all()
         assert run.source == table["source"][rows][0]
         assert run.fps == 5.0
-    assert [run.sequence for part in read_grid(table_folder(workspace), detections, GridOptions(part_frames=4))
-            for run in part.runs] == table.unique("sequence")  # fmt: skip
+    grid = read_grid(table_folder(workspace), detections, GridOptions(part_frames=4))
+    assert [run.sequence for part in grid for run in part.runs] == table.unique("sequence")
+
+
+def test_every_and_limit_choose_frames_before_the_cut(one_take: Path) -> None:
+    workspace = Workspace(one_take)
+
+    def frames(**options: int) -> list[list[tuple[str, list[int]]]]:
+        grid = read_grid(table_folder(workspace), one_take, GridOptions(part_frames=4, **options))
+        return [[(run.sequence[-2:], run.frames.tolist()) for run in part.runs] for part in grid]
+
+    a, b, c, d = (run[0][-2:] for part in frames() for run in [part[0], part[1]])
+    assert frames() == [[(a, [0, 1]), (b, [0, 1])], [(c, [0, 1]), (d, [0, 1])]]
+    assert frames(every=2) == [[(a, [0]), (b, [0]), (c, [0]), (d, [0])]]
+    assert frames(limit=5) == [[(a, [0, 1]), (b, [0, 1])], [(c, [0])]]
+    assert frames(limit=4) == frames()[:1]
+    assert frames(every=2, limit=100) == frames(every=2)
+
+
+def test_boxes_of_the_annotated_people_and_their_place_in_the_hash(one_take: Path) -> None:
+    workspace = Workspace(one_take)
+
+    def grid(**options: float) -> list[Part]:
+        return read_grid(table_folder(workspace), one_take, GridOptions(part_frames=4, **options))
+
+    plain, tight, wide = grid(), grid(box_margin=0.0), grid(box_margin=0.2)
+    assert plain[0].runs[0].boxes is None
+    table = read_table(workspace.annotations("virtual", "train"), "annotations")
+    (run, *_) = tight[0].runs
+    rows = table["sequence"] == run.sequence
+    points = table["keypoints_2d"][rows]
+    boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+    assert run.boxes is not None
+    assert np.allclose(run.boxes.box_xyxy, np.clip(boxes, 0, np.tile(table["image_wh"][rows], 2)))
+    assert run.boxes.frame.tolist() == run.frames.tolist()
+    assert run.piece(1, 2).boxes.frame.tolist() == [1]  # type: ignore[union-attr]
+    assert len({parts[0].frames_hash for parts in (plain, tight, wide)}) == 3
 
 
 def table_folder(workspace: Workspace) -> Path:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from auglift.detection.detector import Detections
+from auglift.detection import part_frames
+from auglift.detection.detector import Seen
 from auglift.detection.frame_grid import FrameRun, Part
-from auglift.detection.part_record import DetectionSettings, PartCounts, read_record
+from auglift.detection.part_frames import Batch, read_batches
+from auglift.detection.part_record import (
+    DetectionSettings,
+    PartCounts,
+    read_failure,
+    read_record,
+)
 from auglift.detection.part_work import PartJob, detect_parts
 from auglift.detection.rows import no_people, nobody
+from auglift.detection.stage_times import StageTimes
 from auglift.detection.zoo_detector import ModelChoice, OpenedDetector
 from auglift.errors import MissingDataError
+from auglift.executors import silent
 from auglift.geometry.skeleton import COCO_17, H36M_17
 from auglift.storage.pictures import write_picture
 from auglift.storage.table_metadata import ModelRecord
 from auglift.storage.tables import read_table
+from auglift.storage.video_writer import write_video
 
 CHOICES = {"people": ModelChoice(ModelRecord("mine", "ab"), {"score_threshold": 0.5})}
 SETTINGS = DetectionSettings({"radius_rule": "code"}, "0123", CHOICES)
@@ -27,16 +38,20 @@ SETTINGS = DetectionSettings({"radius_rule": "code"}, "0123", CHOICES)
 class Recorder:
     """Sees nobody in dark pictures, and writes down what it was asked."""
 
-    skeleton, keypoint_skeleton = H36M_17, COCO_17
+    skeleton, keypoint_skeleton, n_features = H36M_17, COCO_17, 0
 
-    def __init__(self) -> None:
+    def __init__(self, slow: bool = False) -> None:
         self.asked: list[list[tuple[int, float]]] = []
+        self.people = self.poses = self
+        self.slow = slow
 
-    def detect(self, pictures: list[Any], focal_px: list[Any]) -> list[Detections]:
+    def look(self, pictures: list[Any], focal_px: list[Any]) -> list[Seen]:
         levels = [int(picture[0, 0, 0]) for picture in pictures]
         focal = [float(pair[0]) for pair in focal_px]
+        if self.slow and 10 in levels:
+            time.sleep(0.1)  # the first batch is the last to be ready
         self.asked.append(list(zip(levels, focal, strict=True)))
-        return [nobody(17, 17) if level > 100 else no_people(17, 17) for level in levels]
+        return [Seen((nobody if level > 100 else no_people)(17, 17), None) for level in levels]
 
 
 @pytest.fixture
@@ -53,17 +68,18 @@ def part(tmp_path: Path) -> Part:
     return Part(4, tmp_path / "parts" / "part.parquet", tuple(runs))
 
 
-def detect(part: Part, tmp_path: Path) -> tuple[Recorder, list[tuple[int, str]]]:
-    recorder, heard = Recorder(), []
-    detect_part(
-        part,
-        open_sources(part, tmp_path),
+def detect(
+    part: Part, tmp_path: Path, threads: int = 1, slow: bool = False
+) -> tuple[Recorder, list[tuple[int, str]]]:
+    recorder, heard = Recorder(slow), []
+    failures = detect_parts(
+        [part],
+        PartJob(dataset="mine", data=tmp_path, settings=SETTINGS, batch=2, threads=threads),
         OpenedDetector(recorder, CHOICES, ("CPUExecutionProvider",)),  # type: ignore[arg-type]
-        SETTINGS,
-        "mine",
-        2,
         lambda n=1, note="": heard.append((n, note)),
+        StageTimes(),
     )
+    assert not failures
     return recorder, heard
 
 
@@ -75,7 +91,16 @@ def test_pictures_go_in_batches_with_their_own_focal_lengths(part: Part, tmp_pat
         [(190, 519.0)],
         [(0, 500.0), (110, 511.0)],
     ]
-    assert heard == [(2, "a"), (2, "a"), (1, "a"), (2, "b")]
+    assert [n for n, _ in heard] == [2, 2, 1, 2]
+    assert heard[-1][1].startswith("4 people; decode ")
+
+
+def test_threads_change_nothing_even_if_a_batch_is_overtaken(part: Part, tmp_path: Path) -> None:
+    detect(part, tmp_path)
+    alone = part.path.read_bytes()
+    recorder, _ = detect(part, tmp_path, threads=3, slow=True)
+    assert recorder.asked[0] != [(10, 501.0), (30, 503.0)]
+    assert part.path.read_bytes() == alone
 
 
 def test_unreadable_pictures_are_left_out_of_the_batch(part: Part, tmp_path: Path) -> None:
@@ -86,7 +111,7 @@ def test_unreadable_pictures_are_left_out_of_the_batch(part: Part, tmp_path: Pat
     assert table["frame"].tolist() == [1, 3, 11, 12, 19, 0, 11]
     assert table["detected"].tolist() == [False, False, False, True, True, False, True]
     assert table.metadata.extra["unreadable_frames"] == {"a": [11]}
-    assert read_record(part, SETTINGS) == PartCounts(frames_with_people=3, unreadable=1)
+    assert read_record(part, SETTINGS) == PartCounts(frames_with_people=3, people=3, unreadable=1)
 
 
 def test_the_table_says_what_made_it(part: Part, tmp_path: Path) -> None:
@@ -101,10 +126,49 @@ def test_the_table_says_what_made_it(part: Part, tmp_path: Path) -> None:
     assert metadata.extra["model_options"] == {"people": {"score_threshold": 0.5}}
 
 
-def test_a_source_that_is_not_there_is_known_before_anything_is_done(
-    part: Part, tmp_path: Path
+def test_a_part_whose_source_is_not_there_is_left_out_and_noted(part: Part, tmp_path: Path) -> None:
+    away = tmp_path / "b"
+    away.rename(tmp_path / "away")
+    job = PartJob(dataset="mine", data=tmp_path, settings=SETTINGS, batch=2)
+    recorder = Recorder()
+    opened = OpenedDetector(recorder, CHOICES, ())  # type: ignore[arg-type]
+    with silent("test") as advance:
+        (error,) = detect_parts([part], job, opened, advance, StageTimes())
+    assert isinstance(error, MissingDataError)
+    assert recorder.asked == []
+    assert not part.path.exists()
+    assert "no such video" in str(read_failure(part))
+    (tmp_path / "away").rename(away)
+    detect(part, tmp_path)
+    assert read_failure(part) is None
+
+
+def test_pieces_of_one_video_are_decoded_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in (tmp_path / "b").iterdir():
-        path.unlink()
-    with pytest.raises(MissingDataError):
-        open_sources(part, tmp_path)
+    with write_video(tmp_path / "a.mp4", 25.0) as video:
+        for i in range(12):
+            video.write(np.full((16, 16, 3), 20 * i, np.uint8))
+    whole = FrameRun("a", "a.mp4", np.arange(0, 12, 2), np.full((6, 2), 500.0), 25.0)
+    pieces = [whole.piece(0, 2), whole.piece(2, 4), whole.piece(4, 6)]
+    parts = [Part(i, tmp_path / f"{i}.parquet", (piece,)) for i, piece in enumerate(pieces)]
+    opened = []
+    real = part_frames.open_source
+    monkeypatch.setattr(
+        part_frames, "open_source", lambda *a, **k: opened.append(a) or real(*a, **k)
+    )
+
+    def levels(parts: list[Part]) -> list[tuple[int, int, int]]:
+        batches = list(read_batches(parts, tmp_path, 8, 1, StageTimes()))
+        assert all(isinstance(batch, Batch) for batch in batches)
+        return [
+            (batch.part.number, frame.i_frame, round(float(frame.picture.mean()) / 20))
+            for batch in batches
+            for frame in batch.frames
+        ]
+
+    wanted = [(i // 2, 2 * i, 2 * i) for i in range(6)]
+    assert levels(parts) == wanted
+    assert len(opened) == 1
+    assert levels([parts[0], parts[2]]) == wanted[:2] + wanted[4:]
+    assert len(opened) == 2
