@@ -9,6 +9,7 @@ out does not depend on the number of threads; what waits is bounded.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -21,19 +22,27 @@ Result = TypeVar("Result")
 
 @contextmanager
 def overlapped(
-    items: Iterable[Item], work: Callable[[Item], Result], workers: int
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    workers: int,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> Iterator[Iterator[Result]]:
     """The results of `work(item)`, in the order of the items, `workers` of them at a time.
 
     At most twice as many items are drawn and not yet taken. The first error, of the items or of the
     work, is raised in its place. Leaving the context ends the threads: work that has begun is
-    waited for, as a network that computes while the interpreter ends brings the process down.
+    waited for, as a network that computes while the interpreter ends brings the process down;
+    after `PATIENCE_S` it is asked to end by `interrupt`.
     """
     line = _Line(items, work, workers)
     try:
         yield line.results()
     finally:
-        line.stop()
+        line.stop(interrupt)
+
+
+# A scheduler gives ten seconds between SIGTERM and SIGKILL, and Python wants some of them.
+PATIENCE_S = 3.0
 
 
 class _Line(Generic[Item, Result]):
@@ -54,11 +63,15 @@ class _Line(Generic[Item, Result]):
             yield answer.result()
             self._places.release()
 
-    def stop(self) -> None:
+    def stop(self, interrupt: Callable[[], None]) -> None:
         self._stopped.set()
         self._places.release()  # the one that draws may be waiting for a place
+        deadline = time.monotonic() + PATIENCE_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+            while thread.is_alive():  # it may have begun another run meanwhile
+                interrupt()
+                thread.join(0.1)
 
     def _draw(self) -> None:
         try:

@@ -27,6 +27,7 @@ from auglift.errors import DataError
 from auglift.executors import Advance, fault_point
 from auglift.storage.frames import BrokenFrame
 from auglift.storage.onnx_providers import CPU
+from auglift.storage.onnx_session import stop_runs
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.table_writer import TableWriter
 
@@ -83,7 +84,7 @@ def detect_parts(
     found, n_people = _Found(), 0
     batches = read_batches(parts, job.data, job.batch, job.threads, times)
     look = Look(opened.detector, job.person, job.keep_depth, times)
-    with overlapped(batches, look, _lanes(job, opened)) as answers:
+    with overlapped(batches, look, _lanes(job, opened), stop_runs) as answers:
         for answer in answers:
             if isinstance(answer, Unopened):
                 failures.append(_left_out(answer))

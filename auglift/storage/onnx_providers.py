@@ -84,6 +84,11 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
+def run_options() -> Any:
+    """Options of one run, by which another thread can end it."""
+    return _runtime().RunOptions()
+
+
 def available_providers() -> tuple[str, ...]:
     """What the installed ONNX Runtime was built with, whether or not it will bind."""
     return tuple(_runtime().get_available_providers())

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from auglift.errors import ModelError
 from auglift.storage.fetch import file_sha256
-from auglift.storage.onnx_providers import create_session, first_line
+from auglift.storage.onnx_providers import create_session, first_line, run_options
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ _DTYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
+
+
+_RUNNING: set[Any] = set()
+"""ONNX Runtime's options of the runs that are under way, by which they can be ended."""
 
 
 class TensorSpec(NamedTuple):
@@ -63,9 +67,10 @@ class OnnxModel:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs, for inputs whose types, ranks and fixed sizes are the model's."""
         self._check(feeds)
-        names = list(self.outputs)
+        names, options = list(self.outputs), run_options()
+        _RUNNING.add(options)
         try:
-            values = self._session.run(names, dict(feeds))
+            values = self._session.run(names, dict(feeds), options)
         except Exception as error:  # ONNX Runtime's errors have no common class
             shapes = ", ".join(f"{name} {_text(feed.shape)}" for name, feed in feeds.items())
             raise ModelError(
@@ -73,6 +78,8 @@ class OnnxModel:
                 where=self.path,
                 hint="out of memory wants a smaller batch; an export with NMS inside a batch of 1",
             ) from error
+        finally:
+            _RUNNING.discard(options)
         return dict(zip(names, values, strict=True))
 
     def _check(self, feeds: Mapping[str, Array]) -> None:
@@ -107,6 +114,12 @@ def open_model(path: Path, device: str = "auto", threads: int | None = None) -> 
     model = OnnxModel(create_session(path, device, threads), path)
     logger.info("%s runs on %s", path.name, model.providers[0])
     return model
+
+
+def stop_runs() -> None:
+    """End every run that is under way in this process, between two operators, as failed."""
+    for options in list(_RUNNING):
+        options.terminate = True
 
 
 def require_contract(
