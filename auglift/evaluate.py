@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from auglift.config import StageConfig, as_dict, setting
 from auglift.errors import ConfigError, UsageError, unknown_name
@@ -67,6 +67,13 @@ class EvaluateConfig(StageConfig):
 
     flip_test: bool = setting(False)
     """Average with the mirrored input's mirrored answer."""
+
+    mode: Literal["auto", "clip", "window", "stream"] = setting("auto")
+    """How tables are lifted: the whole clip at once (auto and clip), every frame's window for
+    itself, or frame by frame without knowing the next, as a live camera does."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = setting("fp32")
+    """Numbers that the networks reckon with, where the device gains by it."""
 
     depth: DepthControl = setting("measured")
     """A control experiment: `true`, `shuffled` or `constant` depth instead of the measured."""
@@ -182,14 +189,15 @@ def _lifters(
     from auglift.lifting.checkpoint import find_checkpoint
     from auglift.lifting.devices import pick_device
     from auglift.lifting.lifter import Lifter
-    from auglift.lifting.on_tables import check_metric
+    from auglift.lifting.on_tables import check_lifts, check_metric
 
     paths = [find_checkpoint(workspace, name) for name in config.checkpoint or (None,)]
     device = pick_device(config.device)
     opened: dict[str, _Opened] = {}
     for path in dict.fromkeys(paths):
         label = _label(path) if _label(path) not in opened else str(path)
-        opened[label] = _Opened(path, Lifter.open(path, device))
+        opened[label] = _Opened(path, Lifter.open(path, device, config.precision))
+        check_lifts(label, opened[label].lifter.spec)
         check_metric(label, opened[label].lifter.spec, protocols)
     return opened
 
@@ -297,7 +305,7 @@ def _measure(
         details=config.report is not None,
         worst=config.worst if config.report or config.visualize else 0,
     )
-    poses = lift_table(lifter, test.table, config.depth, config.flip_test)
+    poses = lift_table(lifter, test.table, config.depth, config.flip_test, config.mode)
     return measure(label, poses, test.benchmark, how, test.strata(trained_on(lifter.spec)))
 
 

@@ -75,10 +75,12 @@ class ExportResult:
 def export(config: ExportConfig) -> ExportResult:
     """Write the ONNX file, unless it is there already."""
     from auglift.lifting.checkpoint import find_checkpoint, load_lifter
+    from auglift.lifting.on_tables import check_lifts
     from auglift.storage.fetch import file_sha256
 
     checkpoint = find_checkpoint(Workspace(config.root), config.checkpoint)
     model, spec = load_lifter(checkpoint)
+    check_lifts(config.checkpoint or checkpoint.parent.name, spec)
     path = config.output or checkpoint.with_suffix(".onnx")
     metadata = describe(model, spec, file_sha256(checkpoint))
     done = path.exists() and not config.overwrite and _is_done(path, metadata)

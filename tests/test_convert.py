@@ -161,8 +161,10 @@ def test_what_no_tensor_shows_is_told(tmp_path: Path, videopose3d: Path) -> None
     assert "did you mean 'variant'" in str(caught.value)
     with pytest.raises(ConfigError, match="which 'casp' is not"):
         convert(ConvertConfig(**config, features={"variant": "casp"}))
-    with pytest.raises(ModelError, match="cannot be built"):
+    with pytest.raises(UsageError, match="unknown argument of tcn 'heads'"):
         convert(ConvertConfig(**config, model={"heads": 4}))
+    with pytest.raises(ModelError, match="no tcn can be made of"):
+        convert(ConvertConfig(**config, model={"dropout": 7.0}))
 
 
 def test_done_again_only_if_asked(tmp_path: Path, videopose3d: Path) -> None:
@@ -184,7 +186,7 @@ def test_dry_runs_and_failures_write_nothing(tmp_path: Path, videopose3d: Path) 
     result = convert(ConvertConfig(**config, dry_run=True))
     assert (result.written, result.path.exists()) == (False, False)
     with pytest.raises(ModelError):
-        convert(ConvertConfig(**config, model={"heads": 4}))
+        convert(ConvertConfig(**config, model={"dropout": 7.0}))
     assert not (tmp_path / "work_dirs").exists()
 
 

@@ -175,6 +175,27 @@ def test_mmposes_numbers_are_about_the_camera(trained: Run) -> None:
         assert theirs.results[i].overall != pytest.approx(ours.results[i].overall, rel=1e-3)
 
 
+def test_a_pre_training_is_no_lifter(trained: Run) -> None:
+    lifter = Lifter.open(trained.checkpoint)
+    path = trained.run.parent / "hidden" / "best_model.safetensors"
+    save_lifter(path, lifter.model, replace(lifter.spec, data={"task": "2d2d"}))
+    config = EvaluateConfig(root=root_of(trained), checkpoint=("hidden",))
+    with pytest.raises(UsageError, match="pre-trained by 2d2d") as caught:
+        evaluate(config)
+    assert caught.value.hint is not None
+    assert "--init-from hidden" in caught.value.hint
+
+
+def test_a_stream_does_not_know_what_comes(trained: Run) -> None:
+    config = EvaluateConfig(root=root_of(trained), protocol=("p1",), resamples=10)
+    auto, window, stream = (
+        evaluate(replace(config, mode=mode)).results[0].overall
+        for mode in ("auto", "window", "stream")
+    )
+    assert window == pytest.approx(auto)
+    assert stream != pytest.approx(auto, rel=1e-5)
+
+
 def test_damaged_takes_are_skipped_on_request(trained: Run, write_xycd: Write) -> None:
     root = root_of(trained)
     table = read_table(Workspace(root).xycd("h36m", "test"), "xycd", ["action"])

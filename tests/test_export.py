@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,14 @@ def test_a_lifter_without_root_or_metres_says_so() -> None:
     assert said["auglift.units"].startswith("halves of the longer picture side")
     assert json.loads(said["auglift.joints"]) == list(H36M_17.joints[1:])
     assert json.loads(said["auglift.input_shape"])[1] == "9"
+
+
+def test_a_pre_training_is_not_exported(tmp_path: Path) -> None:
+    path = make_run(tmp_path)
+    model, spec = load_lifter(path)
+    save_lifter(path, model, replace(spec, data={"task": "3d3d"}))
+    with pytest.raises(UsageError, match="tiny was pre-trained by 3d3d"):
+        export(ExportConfig(root=tmp_path))
 
 
 def test_without_onnxscript_the_extra_is_named(

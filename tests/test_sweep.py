@@ -118,7 +118,7 @@ def test_a_failed_cell_is_said_and_the_others_go_on(root: Path) -> None:
     assert result.error.exit_code == 5
     assert "3 of 4 cells failed" in result.error.what
     assert "a TCN's window is a power of 3" in result.error.what
-    assert "ValueError: dropout probability" in result.error.what
+    assert "no tcn can be made of frames=1, channels=8, dropout=7: dropout" in result.error.what
     again = sweep(config(root, **options))
     assert (again.done_before, len(again.failures)) == (1, 3)
 

@@ -19,10 +19,14 @@ from auglift.cli.main import app
 from auglift.config import load_config
 from auglift.errors import AugliftError, ConfigError, DataError, MissingDataError, UsageError
 from auglift.executors import InjectedFaultError
+from auglift.geometry.skeleton import get_skeleton
 from auglift.lifting.checkpoint import load_lifter
 from auglift.lifting.lifter import Lifter
+from auglift.lifting.on_tables import lift_table
 from auglift.lifting.recipe import AugmentConfig
-from auglift.lifting.spec import FeatureConfig
+from auglift.lifting.spec import FeatureConfig, LifterSpec, TargetConfig
+from auglift.storage.tables import read_table
+from auglift.storage.workspace import Workspace
 from auglift.train import TrainConfig, default_name, run_to_resume, train
 
 SMALL = {
@@ -294,6 +298,61 @@ def test_pre_training_is_a_beginning(write_xycd: Write) -> None:
     assert weights[1]["shrink.weight"].shape[0] == 51
 
 
+def test_a_lifter_without_a_root_lifts_and_can_be_a_beginning(write_xycd: Write) -> None:
+    root = write_xycd()
+    write_xycd("test", subjects=("S9",))
+    target = TargetConfig(convention="zscore", root="removed")
+    before = train(config(root, task="2d2d", epochs=1))
+    options = {"target": target, "loss": "mse", "lr": 3e-3}
+    result = train(config(root, name="rootless", init_from=before.run.name, **options))
+    model, spec = load_lifter(result.checkpoint)
+    assert (model.out_joints, len(spec.target.mean)) == (16, 48)
+    records = json.loads((result.run / "logs" / "scalars.json").read_text())
+    assert records[-1]["loss"] < records[0]["loss"]
+    table = read_table(Workspace(root).xycd("h36m", "test"), "xycd")
+    poses = lift_table(Lifter.open(result.checkpoint), table)
+    assert not poses[:, spec_root(spec)].any()
+    assert poses.shape[1:] == (17, 3)
+
+
+def spec_root(spec: LifterSpec) -> int:
+    skeleton = get_skeleton(spec.skeleton)
+    return skeleton.index(skeleton.root[0])
+
+
+def test_poses_in_units_of_the_picture_are_not_said_to_be_millimetres(write_xycd: Write) -> None:
+    target = TargetConfig(convention="image")
+    result = train(config(write_xycd(), target=target))
+    assert result.val_p1_mm != result.val_p1_mm  # there is none
+    records = json.loads((result.run / "logs" / "scalars.json").read_text())
+    assert not any("val_p1_mm" in record for record in records)
+    assert result.val_p2_mm == min(record["val_p2_mm"] for record in records)
+
+
+def test_best_weights_that_are_gone_are_said(write_xycd: Write) -> None:
+    root = write_xycd()
+    result = train(config(root, epochs=1))
+    result.checkpoint.unlink()
+    for epochs in (1, 2):
+        with pytest.raises(MissingDataError, match="best weights are gone"):
+            train(config(root, epochs=epochs))
+    assert train(config(root, epochs=1, overwrite=True)).checkpoint.is_file()
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"chanels": 8}, "unknown argument of tcn 'chanels'"),
+        ({"channels": "many"}, "no tcn can be made"),
+        ({"channels": -4}, "no tcn can be made"),
+        ({"dropout": 3.0}, "no tcn can be made"),
+    ],
+)
+def test_wrong_arguments_of_a_model(write_xycd: Write, model: dict, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        train(config(write_xycd(), model=model))
+
+
 def test_depth_gets_a_path_of_its_own_when_asked(write_xycd: Write) -> None:
     root = write_xycd()
     model = {**SMALL["model"], "depth_pathway": True}
@@ -362,6 +421,15 @@ def test_the_command_line_shows_the_run_and_names_the_next_step(write_xycd: Writ
     assert "auglift evaluate --checkpoint h36m_tcn-1_xy_s0" in result.stderr
     document = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert document["epochs"] == 1
+
+
+def test_a_dry_run_on_the_command_line_promises_no_numbers(write_xycd: Write) -> None:
+    words = ["train", "--root", str(write_xycd()), "--arch", "tcn", "--epochs", "7", "--dry-run"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "none yet; 7 to do" in result.stdout
+    assert "nan" not in result.stdout
+    assert "evaluate" not in result.stderr
 
 
 def test_the_briefs_line_in_an_empty_folder(tmp_path: Path) -> None:

@@ -179,8 +179,9 @@ def train(
     result = run(config, session.progress)
     if os.environ.get("RANK", "0") != "0":
         return
-    session.show(_document(result), _table(result))
-    session.next(_next(config, result))
+    session.show(_document(result), _table(result, config.epochs_wanted))
+    if not config.dry_run:
+        session.next(_next(config, result))
 
 
 def _document(result: TrainResult) -> dict[str, object]:
@@ -191,15 +192,20 @@ def _document(result: TrainResult) -> dict[str, object]:
     return numbers | {"run": str(result.run), "checkpoint": str(result.checkpoint)}
 
 
-def _table(result: TrainResult) -> Table:
+def _table(result: TrainResult, epochs_wanted: int) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("run", str(result.run))
     table.add_row("rows", f"{result.train_rows:,} to learn from, {result.val_rows:,} to validate")
+    if not result.epochs:  # --dry-run
+        table.add_row("epochs", f"none yet; {epochs_wanted} to do")
+        return table
     table.add_row("epochs", f"{result.epochs}, best was {result.best_epoch}")
-    if math.isnan(result.val_error):
-        numbers = f"P1 {result.val_p1_mm:.1f} mm, P2 {result.val_p2_mm:.1f} mm"
-    else:
+    if not math.isnan(result.val_error):
         numbers = f"error of hidden and shaken joints {result.val_error:.4f}"
+    elif math.isnan(result.val_p1_mm):
+        numbers = f"P2 {result.val_p2_mm:.1f} mm; poses in units of the picture have no P1"
+    else:
+        numbers = f"P1 {result.val_p1_mm:.1f} mm, P2 {result.val_p2_mm:.1f} mm"
     table.add_row("validation", numbers)
     return table
 

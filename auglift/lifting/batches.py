@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auglift.errors import ConfigError, DataError
+from auglift.errors import DataError
 from auglift.geometry.skeleton import Skeleton, get_skeleton
 from auglift.lifting.augment import Dice, move_camera, spoil_depth, spoil_joints
 from auglift.lifting.constants import indices
@@ -22,7 +22,7 @@ from auglift.lifting.features import Columns, flip, make_features, make_targets
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.recipe import Recipe
 from auglift.lifting.spec import LifterSpec
-from auglift.lifting.targets import encode_poses
+from auglift.lifting.targets import encode_poses, with_root
 
 POSE_CHANNELS = 3
 
@@ -100,7 +100,8 @@ class BatchMaker:
 
     def _lifting_batch(self, columns: Columns, answers: Columns) -> Batch:
         answered = self._answered(columns, answers)
-        targets = encode_poses(answered["pose_3d"], self.spec, answered)
+        # A root that is not put out counts as one that is right, so that bones begin somewhere.
+        targets = with_root(encode_poses(answered["pose_3d"], self.spec, answered), self.spec)
         known = known_joints(answered, self.skeleton)
         return self._batch(self._features(columns), targets, known, answered)
 
@@ -166,11 +167,6 @@ class BatchMaker:
 
     def _check(self) -> None:
         columns = self.data.columns
-        if self.spec.target.root == "removed":
-            raise ConfigError(
-                "lifters without a root joint are imported, not trained",
-                hint="--set target.root=kept",
-            )
         cameras = columns.get("intrinsics", torch.full((1, 4), torch.nan))[:, :4]
         if self.recipe.augment.moves_camera and not cameras.isfinite().all():
             raise DataError(

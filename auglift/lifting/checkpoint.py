@@ -15,14 +15,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from auglift.errors import AugliftError, BrokenFileError, MissingDataError, SchemaError
 from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.spec import LifterSpec, spec_of_plain
-from auglift.storage.atomic import replacing, write_bytes
+from auglift.storage.atomic import write_bytes
 from auglift.storage.workspace import Workspace
 
 FORMAT = "auglift-lifter"
@@ -49,8 +49,8 @@ def save_lifter(path: Path, model: nn.Module, spec: LifterSpec) -> None:
         name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "version": str(VERSION), "spec": json.dumps(asdict(spec))}
-    with replacing(path) as temporary:
-        save_file(weights, temporary, metadata=metadata)
+    # `save_file` would make a file that nobody else on a shared disk can read.
+    write_bytes(path, save(weights, metadata=metadata))
 
 
 def load_lifter(path: Path, device: str | torch.device = "cpu") -> tuple[LifterModel, LifterSpec]:

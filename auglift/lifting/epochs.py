@@ -60,7 +60,8 @@ def describe(record: Record) -> str:
     """A record's validation in a few words."""
     if "val_error" in record:
         return f"val {record['val_error']:.4f}"
-    return f"val P1 {record['val_p1_mm']:.1f} mm, P2 {record['val_p2_mm']:.1f} mm"
+    p1 = f"P1 {record['val_p1_mm']:.1f} mm, " if "val_p1_mm" in record else ""
+    return f"val {p1}P2 {record['val_p2_mm']:.1f} mm"
 
 
 def _record(trainer: Trainer, validation: PoseData, loss: float) -> Record:
@@ -68,7 +69,8 @@ def _record(trainer: Trainer, validation: PoseData, loss: float) -> Record:
     if trainer.recipe.task != "2d3d":
         return record | {"val_error": trainer.reconstruction_error(validation)}
     p1, p2 = validate(Lifter(trainer.best_weights, trainer.spec, trainer.device), validation)
-    return record | {"val_p1_mm": p1, "val_p2_mm": p2}
+    # Places in the picture have a shape, which P2 compares, and no size in millimetres.
+    return record | ({"val_p1_mm": p1} if trainer.spec.target.metric else {}) | {"val_p2_mm": p2}
 
 
 def _telling(advance: Advance, trainer: Trainer, epochs: int, so_far: RunState) -> Advance:

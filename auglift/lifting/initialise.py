@@ -21,11 +21,15 @@ from auglift.lifting.spec import LifterSpec
 # The arguments of `build_model` on which the first and the last layer depend, with their defaults,
 # and those that put something around the lifter.
 ENDS: dict[str, object] = {
-    "in_channels": 2, "out_channels": 3, "depth_channels": (), "feature_groups": (),
+    "in_channels": 2, "out_channels": 3, "out_joints": None, "depth_channels": (),
+    "feature_groups": (),
 }  # fmt: skip
 
 # What `models/wrapper.py` calls the lifter inside.
 INSIDE = "base."
+
+# Tensors that a message names.
+_AT_MOST = 4
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +47,10 @@ def initialise(model: LifterModel, spec: LifterSpec, path: Path) -> tuple[str, .
     different = _different(given, wanted)
     refused = sorted(different - _ends(spec, source_spec))
     if refused:
+        some = ", ".join(_shapes(name, given, wanted) for name in refused[:_AT_MOST])
+        more = f" and {len(refused) - _AT_MOST} others" if len(refused) > _AT_MOST else ""
         raise ModelError(
-            f"the weights do not fit: {', '.join(_shapes(n, given, wanted) for n in refused)}",
+            f"the weights do not fit: {some}{more}",
             where=path,
             hint="give the new lifter the frames and widths of the old one; --show-config and the "
             "old run's config.yaml say them",

@@ -162,6 +162,8 @@ LOSSES: dict[str, Loss] = {
 # How many frames in a row a loss looks at.
 FRAMES_NEEDED = {"velocity": 2, "acceleration": 3}
 NEED_DEPTH = {"ordinal"}
+# Those that compare one joint with another, or with the root.
+NEED_LENGTHS = {"n-mpjpe", "limb-length", "limb-symmetry", "ordinal"}
 
 
 class Term(NamedTuple):
@@ -184,6 +186,16 @@ def parse_loss(text: str, frames: int = 1, dimensions: int = 3) -> tuple[Term, .
         if name in NEED_DEPTH and dimensions < 3:
             raise UsageError(f"the loss {name} compares depths, and this task has none")
     return terms
+
+
+def require_no_lengths(terms: Sequence[Term]) -> None:
+    """Raise if a term compares joints with each other, where each has a unit of its own."""
+    for _, name in terms:
+        if name in NEED_LENGTHS:
+            raise UsageError(
+                f"the loss {name} compares lengths, and z-scored joints have no common unit",
+                hint="--set target.convention=metres",
+            )
 
 
 def _term(word: str, text: str) -> Term:

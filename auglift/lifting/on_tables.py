@@ -25,9 +25,13 @@ SHAPE_ONLY = ("p2",)
 
 
 def lift_table(
-    lifter: Lifter, table: Table, depth: DepthControl = "measured", flip_test: bool = False
+    lifter: Lifter,
+    table: Table,
+    depth: DepthControl = "measured",
+    flip_test: bool = False,
+    mode: str = "auto",
 ) -> npt.NDArray[np.float32]:
-    """Poses of all rows."""
+    """Poses of all rows; `mode` as in `Lifter.lift`."""
     data = load_pose_data(
         {name: table[name] for name in columns_of(lifter.spec, depth)},
         table.track_start,
@@ -35,7 +39,7 @@ def lift_table(
         lifter.device,
         depth=depth,
     )
-    poses = lifter.lift(data, flip_test=flip_test)
+    poses = lifter.lift(data, flip_test=flip_test, mode=mode)
     poses[~table["detected"]] = np.nan
     return poses
 
@@ -49,6 +53,16 @@ def columns_of(spec: LifterSpec, depth: DepthControl = "measured") -> tuple[str,
 def trained_on(spec: LifterSpec) -> tuple[str, ...]:
     """The data sets of a lifter's training; none if it does not know."""
     return tuple(name for name, *_ in spec.data.get("tables", ()))
+
+
+def check_lifts(label: str, spec: LifterSpec) -> None:
+    """Raise if it is no lifter yet, but the pre-training of one."""
+    task = spec.data.get("task", "2d3d")
+    if task != "2d3d":
+        raise UsageError(
+            f"{label} was pre-trained by {task} and gives no poses",
+            hint=f"make a lifter of it: auglift train --init-from {label}",
+        )
 
 
 def check_metric(label: str, spec: LifterSpec, protocols: Sequence[str]) -> None:

@@ -49,6 +49,12 @@ class RunState:
                 where=run.path,
                 hint="choose another --name, or --overwrite",
             )
+        if not run.best_model.is_file():  # it is written before the state
+            raise MissingDataError(
+                "the run's training state is there, but its best weights are gone",
+                where=run.best_model,
+                hint="put them back, or --overwrite to train again",
+            )
         so_far.records, so_far.trainer_state = kept["records"], kept["trainer"]
         return so_far
 
@@ -87,6 +93,7 @@ class RunState:
 
 
 def score(record: Record) -> float:
-    """What the best epoch has least of: P1, or the reconstruction's error in pre-training."""
-    value = record["val_p1_mm"] if "val_p1_mm" in record else record["val_error"]
-    return float(value)
+    """What the best epoch has least of: P1, P2 where there are no metres, the reconstruction's
+    error in pre-training."""
+    names = ("val_p1_mm", "val_p2_mm", "val_error")
+    return float(next(record[name] for name in names if name in record))

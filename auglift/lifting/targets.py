@@ -54,16 +54,22 @@ def restore_poses(output: Tensor, spec: LifterSpec, columns: Columns) -> Tensor:
     if spec.target.convention == "zscore":
         mean, std = _statistics(spec.target, output)
         poses = output * std + mean
-    if spec.target.root == "removed":
-        i_root = _removed_root(skeleton)
-        origin = torch.zeros_like(poses[..., :1, :])
-        poses = torch.cat([poses[..., :i_root, :], origin, poses[..., i_root:, :]], dim=-2)
+    poses = with_root(poses, spec)
     if spec.features.keypoints == "canonical":
         view = canonical_view(columns, spec.features.assumed_fov_deg, skeleton)
         poses = turn(poses, view.rotation.transpose(-1, -2))
     if spec.target.convention == "image" and spec.target.metric:
         poses = _out_of_picture(poses, spec, columns, skeleton)
     return poses
+
+
+def with_root(output: Tensor, spec: LifterSpec) -> Tensor:
+    """(…, R, 3) → (…, J, 3): a root that was removed is the origin."""
+    if spec.target.root == "kept":
+        return output
+    i_root = _removed_root(get_skeleton(spec.skeleton))
+    origin = torch.zeros_like(output[..., :1, :])
+    return torch.cat([output[..., :i_root, :], origin, output[..., i_root:, :]], dim=-2)
 
 
 def _statistics(target: TargetConfig, poses: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,13 +23,14 @@ from auglift.lifting.detected import valid_depths
 from auglift.lifting.devices import explaining_memory
 from auglift.lifting.distributed import World
 from auglift.lifting.ema import Ema
-from auglift.lifting.losses import Comparison, divide, parse_loss, weigh
+from auglift.lifting.losses import Comparison, divide, parse_loss, require_no_lengths, weigh
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.optimisers import make_optimiser, make_schedule
 from auglift.lifting.precision import Precision, usable_precision
 from auglift.lifting.recipe import Recipe
 from auglift.lifting.sampling import clip_rows, make_sampler, thinned
 from auglift.lifting.spec import LifterSpec
+from auglift.lifting.targets import with_root
 
 CHECKED_EVERY = 50
 """Steps between looks at the loss."""
@@ -58,6 +59,8 @@ class Trainer:
         self.name_row = name_row
         frames = model.receptive_field if model.sequence else 1
         self.terms = parse_loss(recipe.loss, frames, task_channels(spec, recipe.task)[1])
+        if recipe.task == "2d3d" and spec.target.convention == "zscore":
+            require_no_lengths(self.terms)
         self.batches = BatchMaker(data, spec, recipe, model, device)
         self.sampler = make_sampler(self._sample_rows(), dataset_start or (0, len(data)), recipe)
         self.precision = Precision(usable_precision(recipe.precision, device), device)
@@ -108,6 +111,8 @@ class Trainer:
         batch = self.batches.make(rows, dice, mirrored)
         with self.precision.reckoning():
             predicted = self.network(batch.features).float()
+        if self.recipe.task == "2d3d":
+            predicted = with_root(predicted, self.spec)
         compared = Comparison(
             predicted, batch.targets, batch.mask, batch.confidence, self.batches.skeleton
         )

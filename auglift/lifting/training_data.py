@@ -19,9 +19,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from auglift.errors import ConfigError, DataError, UsageError
+from auglift.geometry.skeleton import get_skeleton
 from auglift.lifting.batches import POSE_CHANNELS, task_channels
 from auglift.lifting.data import PoseData, load_pose_data, storage_device
 from auglift.lifting.fitting import fit_spec
+from auglift.lifting.models import arguments_of
 from auglift.lifting.presets import resolve
 from auglift.lifting.spec import DepthControl, FeatureConfig, LifterSpec
 from auglift.storage.tables import Table, read_table
@@ -186,19 +188,49 @@ def make_spec(
         "chosen_on": val_split,
     }
     spec = replace(wanted, skeleton=metadata.skeleton, data=facts, **_radius(metadata.config))
-    spec = fit_spec(spec, columns)
-    n_in, n_out = task_channels(spec, task)
+    spec = fit_spec(spec, columns, _feature_sizes(tables) if spec.features.uses_features else ())
     arguments = {
         "n_joints": columns["joints_2d"].shape[-2],
-        "in_channels": n_in,
+        "in_channels": task_channels(spec, task)[0],
         "frames": frames or preset.frames,
-        # Three is every architecture's default; those that know no other need not take the word.
-        **({} if n_out == POSE_CHANNELS else {"out_channels": n_out}),
+        **_of_the_skeleton(preset.arch, spec.skeleton),
+        **_of_the_output(preset.arch, spec, task),
         **preset.arguments,
         **wanted.model,
     }
     around = _around(spec.features, task, bool(arguments.pop("depth_pathway", False)))
     return replace(spec, arch=preset.arch, model=arguments | around)
+
+
+def _of_the_skeleton(arch: str, skeleton: str) -> dict[str, Any]:
+    """The skeleton's name, for lifters that know its bones."""
+    return {"skeleton": skeleton} if "skeleton" in arguments_of(arch) else {}
+
+
+def _of_the_output(arch: str, spec: LifterSpec, task: str) -> dict[str, Any]:
+    """Where it is not three numbers for every joint, which is every architecture's default."""
+    _, n_out = task_channels(spec, task)
+    if n_out != POSE_CHANNELS:
+        return {"out_channels": n_out}
+    if task != "2d3d" or spec.target.root == "kept":
+        return {}
+    if "out_joints" not in arguments_of(arch):
+        raise ConfigError(
+            f"{arch} puts out every joint that goes in: its root cannot be removed",
+            hint="--set target.root=kept, or --arch tcn or simple",
+        )
+    return {"out_joints": get_skeleton(spec.skeleton).n_joints - 1}
+
+
+def _feature_sizes(tables: Tables) -> tuple[int, ...]:
+    """Widths of the groups of features, where the tables say them; all must say the same."""
+    said = {tuple(t.metadata.extra.get("feature_sizes", ())) for t in tables.learned}
+    if len(said) > 1:
+        raise DataError(
+            f"the tables' features are of different networks: {sorted(said)} numbers a joint",
+            hint="auglift detect-depth with the same models for all data sets",
+        )
+    return said.pop()
 
 
 def _around(features: FeatureConfig, task: str, depth_pathway: bool) -> dict[str, Any]:

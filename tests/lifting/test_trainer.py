@@ -16,7 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from auglift.errors import (
     AugliftError,
     BrokenFileError,
-    ConfigError,
     DataError,
     DeviceError,
     MissingDataError,
@@ -227,10 +226,38 @@ def test_the_camera_can_only_move_where_it_is_known(columns, load) -> None:
         make_trainer(load(columns), recipe)
 
 
-def test_lifters_without_a_root_are_not_trained(columns, load) -> None:
-    spec = replace(make_spec(), target=TargetConfig(root="removed"))
-    with pytest.raises(ConfigError, match="imported, not trained"):
-        make_trainer(load(columns), spec=spec)
+def test_a_root_that_is_not_put_out_is_learned_as_if_it_were_right(columns, load) -> None:
+    spec = make_spec()
+    kept, removed = (
+        make_trainer(load(columns), replace(RECIPE, augment=NO_AUGMENT), spec=one)
+        for one in (
+            spec,
+            replace(
+                spec,
+                model={**spec.model, "out_joints": 16},
+                target=TargetConfig(root="removed"),
+            ),
+        )
+    )
+    # The same network, but for the rows of its head that make the root, which say zero.
+    weights = {name: value.clone() for name, value in kept.model.state_dict().items()}
+    for name in ("shrink.weight", "shrink.bias"):
+        weights[name][:3] = 0.0
+        kept.model.state_dict()[name].copy_(weights[name])
+        weights[name] = weights[name][3:]
+    removed.model.load_state_dict(weights)
+    for trainer in (kept, removed):
+        trainer.model.eval()  # no dropout
+    rows, dice = torch.arange(16), Dice(torch.Generator().manual_seed(0), 16)
+    losses = [t.step(rows, dice, mirrored=False) for t in (kept, removed)]
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_z_scored_joints_have_no_lengths_to_compare(columns, load) -> None:
+    target = TargetConfig(convention="zscore", mean=(0.0,) * 51, std=(1.0,) * 51)
+    recipe = replace(RECIPE, loss="mse+limb-length")
+    with pytest.raises(UsageError, match="limb-length compares lengths"):
+        make_trainer(load(columns), recipe, spec=replace(make_spec(), target=target))
 
 
 def test_whole_clips_learn_from_all_their_own_frames(columns, load) -> None:
@@ -451,6 +478,14 @@ def test_flip_testing_averages_the_mirrored_answer(columns, load) -> None:
     lifter = Lifter(trainer.model, trainer.spec)
     plain, flipped = lifter.lift(data), lifter.lift(data, flip_test=True)
     assert np.abs(plain - flipped).max() > 1e-4
+
+
+def test_others_may_read_a_checkpoint_as_they_may_any_file(tmp_path: Path) -> None:
+    spec = make_spec()
+    save_lifter(tmp_path / "lifter.safetensors", build_model(spec.arch, **spec.model), spec)
+    (tmp_path / "any").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("lifter.safetensors", "any")]
+    assert modes[0] == modes[1]
 
 
 def test_bad_checkpoints_say_what_is_wrong(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from auglift.errors import ConfigError, DataError
-from auglift.lifting.spec import FeatureConfig, LifterSpec
+from auglift.lifting.models import build_model
+from auglift.lifting.spec import FeatureConfig, LifterSpec, TargetConfig
 from auglift.lifting.training_data import (
     Tables,
     few_rows,
@@ -28,9 +31,14 @@ def read(root: Path, *datasets: str, **options: object) -> Tables:
     return read_tables(Workspace(root), datasets or ("h36m",), **chosen)  # type: ignore[arg-type]
 
 
-def spec_for(tables: Tables, arch: str = "tcn-27", **model: object) -> LifterSpec:
+def spec_for(
+    tables: Tables,
+    arch: str = "tcn-27",
+    target: TargetConfig = TargetConfig(),  # noqa: B008 (it is frozen)
+    **model: object,
+) -> LifterSpec:
     columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
-    wanted = LifterSpec(arch=arch, model=model)
+    wanted = LifterSpec(arch=arch, model=model, target=target)
     return make_spec(
         wanted, tables, columns, frames=None, task="2d3d", depth="measured", val_split="train"
     )
@@ -95,6 +103,48 @@ def test_feature_maps_are_projected(write_xycd: Write) -> None:
     assert spec.model["depth_channels"] == (3,)
     with pytest.raises(ConfigError, match="path for depths"):
         make_spec(wanted, tables, columns, task="3d3d", **options)
+
+
+def test_the_tables_say_the_groups_of_their_features(write_xycd: Write) -> None:
+    tables = read(write_xycd())
+    columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
+    columns = {**columns, "features": torch.zeros(len(columns["detected"]), 17, 12)}
+    wanted = LifterSpec(arch="tcn", model={}, features=FeatureConfig(variant="xy+features"))
+    options = {"frames": 3, "depth": "measured", "val_split": "train", "task": "2d3d"}
+
+    def groups(*said: tuple[int, ...]) -> object:
+        learned = tuple(
+            replace(t, metadata=replace(t.metadata, extra={"feature_sizes": list(sizes)}))
+            for t, sizes in zip(tables.learned * len(said), said, strict=True)
+        )
+        spec = make_spec(wanted, Tables(learned, tables.validation), columns, **options)
+        return spec.model["feature_groups"]
+
+    assert groups((8, 4)) == (8, 4)
+    assert groups(()) == (12,)
+    with pytest.raises(DataError, match="different networks"):
+        groups((8, 4), (4, 8))
+
+
+def test_lifters_that_know_bones_are_told_the_tables_skeleton(write_xycd: Write) -> None:
+    tables = read(write_xycd())
+    assert spec_for(tables, "motionagformer-xs").model["skeleton"] == "h36m_17"
+    assert "skeleton" not in spec_for(tables, "motionbert").model
+    coco = Tables(
+        tuple(replace(t, metadata=replace(t.metadata, skeleton="coco_17")) for t in tables.learned),
+        tables.validation,
+    )
+    spec = spec_for(coco, "motionagformer-xs", layers=1, channels=16, frames=3)
+    assert spec.model["skeleton"] == "coco_17"
+    build_model(spec.arch, **spec.model)
+
+
+def test_without_a_root_one_joint_less_comes_out_where_that_can_be(write_xycd: Write) -> None:
+    tables = read(write_xycd())
+    target = TargetConfig(root="removed")
+    assert spec_for(tables, "simple", target=target).model["out_joints"] == 16
+    with pytest.raises(ConfigError, match="poseformer puts out every joint"):
+        spec_for(tables, "poseformer", target=target)
 
 
 def test_nobody_to_learn_from_or_to_validate_on(write_xycd: Write) -> None:

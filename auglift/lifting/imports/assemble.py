@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
-from auglift.errors import ModelError
+from auglift.errors import ConfigError, ModelError
 from auglift.lifting.imports.checkpoint_file import Weights
 from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
@@ -21,10 +21,8 @@ def assemble(spec: LifterSpec, weights: Weights) -> LifterModel:
     """The model with these weights, in evaluation mode."""
     try:
         model = build_model(spec.arch, **spec.model)
-    except (TypeError, ValueError) as error:
-        raise ModelError(
-            f"the network cannot be built: {error}", hint="--set model.heads=4, or what differs"
-        ) from error
+    except ConfigError as error:
+        raise ModelError(error.what, hint="--set model.heads=4, or what differs") from error
     wanted = model.state_dict()
     given = {n: v for n, v in wanted.items() if n.endswith(_COUNTER)} | weights
     _compare(given, wanted)

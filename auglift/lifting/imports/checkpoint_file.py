@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from auglift.errors import BrokenFileError, MissingDataError, ModelError
@@ -55,7 +56,7 @@ _IGNORED = (
 # What a broken file may raise besides PyTorch's own errors: its reader trusts the file's structure.
 _BROKEN = (
     RuntimeError, EOFError, AttributeError, AssertionError, IndexError, KeyError, TypeError,
-    ValueError, OverflowError, MemoryError, OSError,
+    ValueError, OverflowError, MemoryError, OSError, SafetensorError,
 )  # fmt: skip
 
 

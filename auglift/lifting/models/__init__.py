@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
-from auglift.errors import unknown_name
+from auglift.errors import ConfigError, unknown_name
 from auglift.lifting.models.auglift_poseformer import AugLiftPoseFormer
 from auglift.lifting.models.depth_pathway import DepthPathway
 from auglift.lifting.models.feature_projection import FeatureProjection
@@ -32,6 +33,13 @@ ARCHITECTURES: dict[str, type[LifterModel]] = {
 PROJECTED = 16
 
 
+def arguments_of(arch: str) -> tuple[str, ...]:
+    """What an architecture's constructor takes; an unknown name lists the known ones."""
+    if arch not in ARCHITECTURES:
+        raise unknown_name("architecture", arch, ARCHITECTURES)
+    return tuple(signature(ARCHITECTURES[arch]).parameters)
+
+
 def build_model(
     arch: str,
     *,
@@ -46,13 +54,20 @@ def build_model(
     `in_channels` counts everything that goes in: with `feature_groups`, their raw numbers come
     last. With `depth_channels` the depths, at these places, get a path of their own.
     """
-    if arch not in ARCHITECTURES:
-        raise unknown_name("architecture", arch, ARCHITECTURES)
+    known = arguments_of(arch)
+    for name in arguments:
+        if name not in known:
+            raise unknown_name(f"argument of {arch}", name, known)
     n_plain = in_channels - sum(feature_groups)
     n_projected = n_plain + PROJECTED * len(feature_groups)
-    model = ARCHITECTURES[arch](
-        n_joints=n_joints, in_channels=n_projected - len(depth_channels), **arguments
-    )
+    try:
+        model = ARCHITECTURES[arch](
+            n_joints=n_joints, in_channels=n_projected - len(depth_channels), **arguments
+        )
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, AssertionError) as error:
+        # What torch has to say of sizes that are no sizes.
+        given = ", ".join(f"{name}={value}" for name, value in arguments.items())
+        raise ConfigError(f"no {arch} can be made of {given}: {error}") from error
     if depth_channels:
         model = DepthPathway(
             model,

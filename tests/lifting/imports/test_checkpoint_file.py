@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from auglift.errors import BrokenFileError, MissingDataError, ModelError
 from auglift.lifting.imports.checkpoint_file import read_weights
@@ -137,6 +138,14 @@ def test_truncated_files_are_said_to_be_broken(write: Write) -> None:
             path.write_bytes(whole[:length])
             with pytest.raises(BrokenFileError):
                 read_weights(path)
+
+
+def test_a_truncated_safetensors_file_is_said_to_be_broken(tmp_path: Path) -> None:
+    path = tmp_path / "lifter.safetensors"
+    save_file({"weight": torch.ones(100)}, path)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(BrokenFileError):
+        read_weights(path)
 
 
 def test_files_of_other_kinds_are_said_to_be_broken(tmp_path: Path) -> None:
