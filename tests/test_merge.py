@@ -789,3 +789,15 @@ def test_with_annotations_alone_the_next_command_is_detect_depth(root: Path) -> 
     result = CliRunner().invoke(app, ["merge", "--root", str(root)])
     assert result.exit_code == 3
     assert "next:  auglift detect-depth --dataset virtual" in result.stderr
+
+
+def test_groups_of_features_come_along(root: Path) -> None:
+    """Which network how many of them are from: a lifter projects each group by itself."""
+    found = dict(read_table(parts(root), "detections").columns)
+    found["features"] = np.ones((len(found["frame"]), 17, 5), np.float16)
+    found["features"][~found["detected"]] = np.nan
+    write_parts(root, found, n_features=5, extra={"feature_sizes": [3, 2]})
+    run(root)
+    metadata = merged(root).metadata
+    assert metadata.extra["feature_sizes"] == [3, 2]
+    assert metadata.n_features == 5

@@ -116,7 +116,8 @@ class MergedTable:
             providers=found.providers,
             config=dict(self.config) | {"detect_depth": dict(found.config)},
             config_hash=self.identity["settings"],
-            extra={"identity": dict(self.identity)},
+            extra={"identity": dict(self.identity)}
+            | {key: found.extra[key] for key in ("feature_sizes",) if key in found.extra},
         )
 
     def _summary(self, agreement: Agreement) -> dict[str, float | None]:

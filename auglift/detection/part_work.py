@@ -146,6 +146,13 @@ def _end_run(run: FrameRun, found: _Found, detector: Detector) -> None:
     found.detections, found.numbers, found.broken = [], [], []
 
 
+def _feature_groups(detector: Detector) -> dict[str, list[int]]:
+    """From which network how many of the features come: a lifter projects each group by itself."""
+    return (
+        {"feature_sizes": [n for n in detector.feature_sizes if n]} if detector.n_features else {}
+    )
+
+
 def _write(part: Part, found: _Found, job: PartJob, opened: OpenedDetector) -> None:
     detector = opened.detector
     metadata = TableMetadata(
@@ -159,7 +166,8 @@ def _write(part: Part, found: _Found, job: PartJob, opened: OpenedDetector) -> N
         providers=opened.providers,
         config=job.settings.config,
         config_hash=job.settings.config_hash,
-        extra=record(part, job.settings, found.frames_with_people, found.people, found.unreadable),
+        extra=record(part, job.settings, found.frames_with_people, found.people, found.unreadable)
+        | _feature_groups(detector),
     )
     if job.keep_depth:  # before the table: where that is, its depth is too
         write_kept_depth(kept_depth_path(part.path), found.kept)

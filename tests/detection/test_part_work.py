@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from auglift.detection import part_frames
+from auglift.detection import part_frames, part_work
 from auglift.detection.detector import Seen
 from auglift.detection.frame_grid import FrameRun, Part
 from auglift.detection.part_frames import Batch, read_batches
@@ -172,3 +173,12 @@ def test_pieces_of_one_video_are_decoded_in_one_pass(
     assert len(opened) == 1
     assert levels([parts[0], parts[2]]) == wanted[:2] + wanted[4:]
     assert len(opened) == 2
+
+
+def test_features_are_recorded_by_the_network_that_they_are_from() -> None:
+    two = SimpleNamespace(n_features=7, feature_sizes=(4, 3))
+    one = SimpleNamespace(n_features=3, feature_sizes=(0, 3))
+    none = SimpleNamespace(n_features=0, feature_sizes=(0, 0))
+    assert [part_work._feature_groups(d) for d in (two, one, none)] == [  # type: ignore[arg-type]
+        {"feature_sizes": [4, 3]}, {"feature_sizes": [3]}, {},
+    ]  # fmt: skip
