@@ -77,7 +77,7 @@ def aligned(pose: Poses, true: Poses) -> tuple[Poses, Poses]:
     return stretch.sum() / (moved**2).sum() * moved @ u @ vt, target
 
 
-def seconds(function: Callable[[Benchmark, Poses], list[float]], *args: Any) -> float:
+def seconds(function: Callable[..., Any], *args: Any) -> float:
     """The better of two runs: the other was disturbed."""
     best = float("inf")
     for _ in range(2):

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from evaluate import aligned, seconds
 
 from auglift.geometry.metrics import p_mpjpe
 
@@ -29,26 +28,8 @@ def random_poses(n_poses: int, seed: int) -> tuple[Poses, Poses]:
 
 def plain_loop(predicted: Poses, truth: Poses) -> float:
     """One pose after another, as evaluation scripts do it."""
-    errors = []
-    for pose, true in zip(predicted, truth, strict=True):
-        moved, target = pose - pose.mean(axis=0), true - true.mean(axis=0)
-        u, stretch, vt = np.linalg.svd(moved.T @ target)
-        if np.linalg.det(u @ vt) < 0:
-            u[:, 2] *= -1
-            stretch[2] *= -1
-        scale = stretch.sum() / (moved**2).sum()
-        errors.append(np.linalg.norm(scale * moved @ u @ vt - target, axis=1).mean())
-    return float(np.mean(errors))
-
-
-def seconds(function: Callable[[Poses, Poses], float], poses: tuple[Poses, Poses]) -> float:
-    """The best of three runs: the others were disturbed."""
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        function(*poses)
-        best = min(best, time.perf_counter() - start)
-    return best
+    pairs = (aligned(pose, true) for pose, true in zip(predicted, truth, strict=True))
+    return float(np.mean([np.linalg.norm(pose - true, axis=1).mean() for pose, true in pairs]))
 
 
 def run(n_poses: int, n_loop: int, seed: int) -> dict[str, float]:
@@ -58,7 +39,7 @@ def run(n_poses: int, n_loop: int, seed: int) -> dict[str, float]:
     difference = abs(p_mpjpe(*few) - plain_loop(*few))
     if difference > 1e-12:
         raise SystemExit(f"the two routes differ by {difference} m")
-    batched_s, loop_s = seconds(p_mpjpe, poses), seconds(plain_loop, few)
+    batched_s, loop_s = seconds(p_mpjpe, *poses), seconds(plain_loop, *few)
     return {
         "n_poses": n_poses,
         "batched_s": batched_s,

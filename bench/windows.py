@@ -10,12 +10,10 @@ measured on fewer frames.
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
+from rates import Rates, frames_per_s, make_parser, show
 from torch import Tensor
 
 from auglift.lifting.data import PoseData, load_pose_data
@@ -73,74 +71,44 @@ def by_windows(lifter: Lifter, data: PoseData, n_frames: int, way: str) -> Tenso
     return torch.cat(poses)
 
 
-def rate(work: Callable[[], object], n_frames: int, rounds: int) -> float:
-    """Frames per second, in the best of several rounds: the others were disturbed."""
-    best_s = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        best_s = min(best_s, time.perf_counter() - start)
-    return n_frames / best_s
-
-
 def measure(
     lifter: Lifter, ways: dict[str, int], n_frames: int, options: argparse.Namespace
 ) -> dict[str, float]:
     """Frames per second of ours, and of each way on as many frames as are named with it."""
     data = make_clip(n_frames, options.seed)
     ours = torch.from_numpy(lifter.lift(data))
-    rates = {"clip": rate(lambda: lifter.lift(data), n_frames, options.rounds)}
+    rates = {"clip": frames_per_s(lambda: lifter.lift(data), n_frames, options.rounds)}
     for way, n_few in ways.items():
 
         def lift(way: str = way, n_few: int = n_few) -> Tensor:
             return by_windows(lifter, data, n_few, way)
 
         torch.testing.assert_close(lift(), ours[:n_few], atol=1e-4, rtol=1e-4)
-        rates[way] = rate(lift, n_few, options.rounds)
+        rates[way] = frames_per_s(lift, n_few, options.rounds)
     return rates
 
 
-def run(options: argparse.Namespace) -> list[dict[str, object]]:
-    """One record for each lifter."""
-    records: list[dict[str, object]] = []
+def run(options: argparse.Namespace) -> list[Rates]:
+    """Each lifter's rates."""
+    records: list[Rates] = []
     for frames, n_dilated in ((27, 256), (81, 128), (243, 64)):
         lifter = make_lifter("tcn", frames, options.channels, options.seed)
         ways = {"dilated": n_dilated, "strided": 256}
         rates = measure(lifter, ways, options.frames, options)
-        records.append(
-            {"lifter": f"tcn-{frames}", "channels": options.channels, "frames_per_s": rates}
-        )
+        records.append(Rates({"lifter": f"tcn-{frames}", "channels": options.channels}, rates))
     for frames in (27, 81):
         lifter = make_lifter("poseformer", frames, POSEFORMER_CHANNELS, options.seed)
         rates = measure(lifter, {"whole": 64}, options.frames // 4, options)
-        name = f"poseformer-{frames}"
-        records.append({"lifter": name, "channels": POSEFORMER_CHANNELS, "frames_per_s": rates})
+        labels = {"lifter": f"poseformer-{frames}", "channels": POSEFORMER_CHANNELS}
+        records.append(Rates(labels, rates))
     return records
 
 
 def main() -> None:
     """Print one table, or one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=1000, help="length of the clip")
-    parser.add_argument("--channels", type=int, default=1024, help="width of the TCN")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    records = run(options)
-    if options.json:
-        print(json.dumps(records))
-        return
-    print(f"{torch.get_num_threads()} threads, clip of {options.frames} frames")
-    print(f"{'lifter':<16}{'channels':>9}  {'way':<9}{'frames/s':>10}{'clip is':>12}")
-    for record in records:
-        rates = record["frames_per_s"]
-        assert isinstance(rates, dict)
-        for way, value in rates.items():
-            ratio = "" if way == "clip" else f"{rates['clip'] / value:.1f} ×"
-            print(
-                f"{record['lifter']:<16}{record['channels']:>9}  {way:<9}{value:>10,.0f}{ratio:>12}"
-            )
+    options = make_parser(__doc__, n_frames=1000).parse_args()
+    torch.set_num_threads(options.threads)
+    show(run(options), options.json)
 
 
 if __name__ == "__main__":

@@ -4,150 +4,63 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from auglift.cli.options import MODEL
+from auglift.cli.infer_options import (
+    Checkpoint,
+    DepthModel,
+    FieldOfView,
+    Formats,
+    Height,
+    ImageSize,
+    Inputs,
+    Intrinsics,
+    KeypointSkeleton,
+    ModelDir,
+    Online,
+    Output,
+    PersonModel,
+    PoseModel,
+    Rate,
+    Smooth,
+    Split,
+    Up,
+    Video,
+    Webcam,
+    WholeDataset,
+)
 from auglift.cli.session import Session
 from auglift.errors import UsageError
 from auglift.infer import InferConfig, InferResult
 
-INPUT, CAMERA, OUTPUT = "Input", "Camera and world", "Output"
-
 
 def infer(
     session: Session,
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="Pictures, folders or patterns of pictures, videos, or 2D keypoints.",
-            show_default=False,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", help="Instead: every sequence of a dataset.", rich_help_panel=INPUT
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", help="Its split (default test).", rich_help_panel=INPUT),
-    ] = None,
-    camera: Annotated[
-        int | None,
-        typer.Option("--camera", help="Instead: camera 0, 1, …; online.", rich_help_panel=INPUT),
-    ] = None,
-    online: Annotated[
-        bool | None,
-        typer.Option(
-            "--online",
-            help="Frame by frame, without looking ahead; a line of JSON each on stdout.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="Folder; default: beside each input.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
-    formats: Annotated[
-        str | None,
-        typer.Option(
-            "--formats",
-            help="Of json,npz,mp4,html (default: these), parquet,csv,trc,bvh,c3d,rrd.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    video: Annotated[
-        bool | None,
-        typer.Option("--video/--no-video", help="Whether mp4 is written.", rich_help_panel=OUTPUT),
-    ] = None,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--checkpoint",
-            help="Run's name or folder, .safetensors file, or lifter of the zoo; "
-            "default: the newest run that fits.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    person_model: Annotated[
-        str | None,
-        typer.Option("--person-model", help="Card or ONNX file.", rich_help_panel=MODEL),
-    ] = None,
-    pose_model: Annotated[
-        str | None, typer.Option("--pose-model", help="Card or ONNX file.", rich_help_panel=MODEL)
-    ] = None,
-    depth_model: Annotated[
-        str | None, typer.Option("--depth-model", help="Card or ONNX file.", rich_help_panel=MODEL)
-    ] = None,
-    model_dir: Annotated[
-        Path | None,
-        typer.Option("--model-dir", help="Folder of model files.", rich_help_panel=MODEL),
-    ] = None,
-    fps: Annotated[
-        float | None,
-        typer.Option(
-            "--fps",
-            help="Rate of pictures and keypoints (default 25); videos know theirs.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    image_wh: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            "--image-wh",
-            help="Width and height of the pictures that keypoints belong to.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    keypoint_skeleton: Annotated[
-        str | None,
-        typer.Option(
-            "--keypoint-skeleton",
-            help="Joint set of keypoints: coco_17 (default), h36m_17, …",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    fov: Annotated[
-        float | None,
-        typer.Option(
-            "--fov",
-            help="Degrees that the camera sees along the longer side; default: EXIF, or 53 from "
-            "corner to corner.",
-            rich_help_panel=CAMERA,
-        ),
-    ] = None,
-    intrinsics: Annotated[
-        str | None,
-        typer.Option("--intrinsics", help="fx,fy,cx,cy in pixels.", rich_help_panel=CAMERA),
-    ] = None,
-    height: Annotated[
-        float | None,
-        typer.Option(
-            "--height",
-            help="The people's stature in metres, which fixes size and distance.",
-            rich_help_panel=CAMERA,
-        ),
-    ] = None,
-    up: Annotated[
-        str | None,
-        typer.Option("--up", help="The world's axis up: y (default) or z.", rich_help_panel=CAMERA),
-    ] = None,
-    smooth: Annotated[
-        str | None,
-        typer.Option(
-            "--smooth",
-            help="butterworth (default), one-euro (online), savgol, gaussian, median, none.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    inputs: Inputs = None,
+    dataset: WholeDataset = None,
+    split: Split = None,
+    camera: Webcam = None,
+    online: Online = None,
+    output: Output = None,
+    formats: Formats = None,
+    video: Video = None,
+    checkpoint: Checkpoint = None,
+    person_model: PersonModel = None,
+    pose_model: PoseModel = None,
+    depth_model: DepthModel = None,
+    model_dir: ModelDir = None,
+    fps: Rate = None,
+    image_wh: ImageSize = None,
+    keypoint_skeleton: KeypointSkeleton = None,
+    fov: FieldOfView = None,
+    intrinsics: Intrinsics = None,
+    height: Height = None,
+    up: Up = None,
+    smooth: Smooth = None,
 ) -> None:
     """Lift the people in pictures, videos or keypoints to 3D.
 

@@ -7,6 +7,7 @@ of at most `max_gap_s`; what is longer missing is NaN.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ IntArray = npt.NDArray[np.int64]
 BUILT_IN = "builtin"
 TRACKERS = (BUILT_IN, *CLASSES)
 """Ours, which looks at joints too, and those of the package `trackers`."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,9 @@ def person_tracks(
         for row, person in enumerate(people.tolist()):
             places.setdefault(person, []).append((i, row))
     lasted = [seen for _, seen in sorted(places.items()) if _lasts(clip, seen, min_track_s)]
+    if len(lasted) < len(places):
+        n_short = len(places) - len(lasted)
+        logger.info("%d who were seen for less than %g s are left out", n_short, min_track_s)
     return [close_gaps(_track(clip, person, seen), max_gap_s) for person, seen in enumerate(lasted)]
 
 

@@ -1,14 +1,17 @@
 """A trained lifter in use: detected columns of any number of tracks → 3D poses.
 
-`Lifter.lift` is what `evaluate`, `infer` and validation in `train` call; `Lifter.live` is for
-frames that come one by one. Both turn columns into features and the network's answers into poses
-here and nowhere else.
+`Lifter.lift` is what `evaluate`, `infer`, validation in `train` and notebooks call; `Lifter.live`
+is for frames that come one by one. Both turn columns into features and the network's answers into
+poses here and nowhere else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,17 +69,40 @@ class Lifter:
 
         return cls.open(find_lifter(Workspace(Path(root)), name), pick_device(device))
 
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name}={value}" for name, value in self._facts().items())
+        return f"Lifter({facts})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            f"<td style='text-align:left'>{escape(value)}</td></tr>"
+            for name, value in self._facts().items()
+        )
+        return f"<table><caption>auglift lifter</caption>{rows}</table>"
+
     def lift(
         self,
-        data: PoseData,
+        detections: PoseData | Mapping[str, npt.NDArray[Any]] | npt.ArrayLike,
         batch_size: int | None = None,
         flip_test: bool = False,
         mode: str = "auto",
         overlap: bool = True,
+        *,
+        image_wh: tuple[int, int] | None = None,
+        fps: float | None = None,
+        skeleton: str | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Root-relative poses (N, J, 3), camera axes: one for every row of `data`.
+        """Root-relative poses (N, J, 3), camera axes: one for every row of `detections`.
 
         They are metres, unless `spec.target.metric` says that they cannot be.
+
+        `detections` are the columns of a table by name, or one person's joints (T, J, 2) in pixels
+        or (T, J, 3) with confidences; or rows that are tensors already. Arrays do not say how large
+        their pictures are (`image_wh`), how fast they follow each other (`fps`, by default the
+        lifter's own rate) and which joints they have (`skeleton`, by default the lifter's own).
+        `lifting/arrays.py` has the rest. Rows where nobody was seen have NaN for a pose.
 
         `auto` and `clip` share the work of neighbouring rows, wherever the frame rate allows;
         where it does not, `clip` is an error. `window` gives every row its own window: the same
@@ -84,6 +110,14 @@ class Lifter:
         the number of poses in one pass, by default what suits the device. Without `overlap`,
         sequence lifters answer for clips side by side, as their authors evaluate them.
         """
+        if not isinstance(detections, PoseData):
+            from auglift.lifting.arrays import About, lift_arrays  # which need lifters themselves
+
+            lift = partial(
+                self.lift, batch_size=batch_size, flip_test=flip_test, mode=mode, overlap=overlap
+            )
+            return lift_arrays(self, detections, About(image_wh, fps, skeleton), lift)
+        data = detections
         poses = torch.full((len(data), self.skeleton.n_joints, 3), torch.nan)
         size = Size.of(self.model, self.skeleton.n_joints, self.device, batch_size)
         for rows, lifted in self._answers(data, size, flip_test, mode, overlap):
@@ -93,7 +127,7 @@ class Lifter:
         answer: npt.NDArray[np.float32] = poses.numpy()
         return answer
 
-    def live(self, n_people: int, *, every: int = 1, flip_test: bool = False) -> LiveLifter:
+    def live(self, n_people: int, *, every: float = 1, flip_test: bool = False) -> LiveLifter:
         """For frames that come one by one, at `every` times the lifter's own rate."""
         return LiveLifter(self, n_people, every, flip_test)
 
@@ -105,6 +139,18 @@ class Lifter:
     def restore(self, output: Tensor, columns: Columns) -> Tensor:
         """The network's output → poses; `columns` are those of the frames that they are of."""
         return restore_poses(output, self.spec, columns)
+
+    def _facts(self) -> dict[str, str]:
+        """What it is, what it looks at and what it gives, in words."""
+        spec, field = self.spec, self.model.receptive_field
+        n_parameters = sum(p.numel() for p in self.model.parameters())
+        return {
+            "architecture": f"{spec.arch}, {n_parameters / 1e6:.1f} M parameters",
+            "input": f"{spec.features.variant} of {field} frame(s) at {spec.fps:g} Hz",
+            "output": f"{self.skeleton.name}, {'metres' if spec.target.metric else 'no metres'}",
+            "trained on": ", ".join(name for name, *_ in spec.data.get("tables", ())) or "unknown",
+            "device": f"{self.device}, {self.precision.kind}",
+        }
 
     def _answers(
         self, data: PoseData, size: Size, flip_test: bool, mode: str, overlap: bool
@@ -176,7 +222,7 @@ class LiveLifter:
     `detected`. `stream.py` says what a pose without a future is worth.
     """
 
-    def __init__(self, lifter: Lifter, n_people: int, every: int, flip_test: bool) -> None:
+    def __init__(self, lifter: Lifter, n_people: int, every: float, flip_test: bool) -> None:
         self.lifter = lifter
         # One for the people, one for their mirror images.
         self.streams = [

@@ -27,8 +27,6 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 MOST_PEOPLE = 8
 
-_MOST_STRETCH = 0.02  # a camera's rate this near to a multiple of the lifter's is one
-
 logger = logging.getLogger(__name__)
 
 
@@ -66,6 +64,11 @@ class LivePeople:
         poses[has_place] = lifted[places[has_place]]
         return poses
 
+    def cut(self) -> None:
+        """A new shot begins with the next frame: all places are free."""
+        self._places.clear()
+        self._seen_s.clear()
+
     def _forget(self, time_s: float) -> None:
         for number, seen_s in list(self._seen_s.items()):
             if time_s - seen_s > self.memory_s:
@@ -98,15 +101,13 @@ class LivePeople:
         return {name: torch.from_numpy(row).to(self.lifter.device) for name, row in rows.items()}
 
 
-def _every(fps: float, own_fps: float) -> int:
+def _every(fps: float, own_fps: float) -> float:
     """Frames of the camera in one of the lifter's."""
-    every = max(1, round(fps / own_fps))
-    stretch = fps / (every * own_fps)
-    if abs(stretch - 1) > _MOST_STRETCH:
-        logger.warning(
-            "the camera's %g Hz are no multiple of the lifter's %g Hz: it sees movements %.2f "
-            "times as slow as they are",
-            fps, own_fps, stretch,
+    every = fps / own_fps
+    if not every.is_integer():
+        logger.info(
+            "the camera's %g Hz are no multiple of the lifter's %g Hz: its past is interpolated",
+            fps, own_fps,
         )  # fmt: skip
     return every
 

@@ -15,7 +15,9 @@ What a pose at the newest frame is made of depends on the lifter:
   wait `receptive_field // 2` frames should lift clips instead.
 * sequence lifters: of a clip that ends at the newest frame.
 
-A camera that runs at a multiple of the lifter's rate has `every` interleaved pasts, used in turn.
+Pasts are at the lifter's own rate, whatever the camera's. Where the camera's rate is a multiple of
+it, they hold every so many-th of the camera's frames; elsewhere they are interpolated between the
+two that are nearest in time. The camera's frames are taken to be even in time.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class LiftStream:
     """Poses of `n_people` at every frame, from a model on its own device."""
 
     def __init__(
-        self, model: LifterModel, n_people: int, *, every: int = 1, precision: str = "fp32"
+        self, model: LifterModel, n_people: int, *, every: float = 1, precision: str = "fp32"
     ) -> None:
         """`every` is the camera's frame rate by the lifter's."""
         self.n_people = n_people
@@ -70,44 +72,54 @@ class LiftStream:
 
 
 class Past:
-    """The last `length` frames before the newest, of numbers (P, …): a ring for each phase."""
+    """What was there at given `distances` (n,) before the newest frame, of numbers (P, …).
 
-    def __init__(self, length: int, every: int = 1) -> None:
-        self._n_places, self._every = length + 1, every
-        self._rings: Tensor | None = None  # (every, P, places, …), as soon as shapes are known
+    Distances are in frames of the lifter, of which each takes `every` frames of the camera.
+    """
+
+    def __init__(self, distances: Tensor, every: float = 1) -> None:
+        back = (distances * every).double()
+        self._later = back.floor().long()
+        self._earlier = back.ceil().long()
+        self._share = (back - self._later).float()
+        self._is_between = bool((self._share > 0).any())
+        self._n_places = int(self._earlier.max()) + 1
+        self._ring: Tensor | None = None  # (P, places, …), as soon as shapes are known
         self._n_pushed = 0
 
-    def push(self, newest: Tensor, new: Tensor | None, distances: Tensor) -> Tensor:
-        """Take `newest` (P, …) and give the frames `distances` (n,) back: (P, n, …).
+    def push(self, newest: Tensor, new: Tensor | None) -> Tensor:
+        """Take `newest` (P, …) and give what was at the distances back: (P, n, …).
 
-        For rows that are `new` it is all that there ever was, in every phase.
+        For rows that are `new` it is all that there ever was.
         """
-        if self._rings is None:
-            shape = (self._every, len(newest), self._n_places, *newest.shape[1:])
-            self._rings = newest[None, :, None].expand(shape).clone()
+        if self._ring is None:
+            shape = (len(newest), self._n_places, *newest.shape[1:])
+            self._ring = newest[:, None].expand(shape).clone()
         elif new is not None:
             mask = new.view(-1, *(1,) * newest.dim())
-            self._rings = torch.where(mask, newest[:, None], self._rings)
-        turn, phase = divmod(self._n_pushed, self._every)
+            self._ring = torch.where(mask, newest[:, None], self._ring)
+        now = self._n_pushed
         self._n_pushed += 1
-        ring = self._rings[phase]
-        ring[:, turn % self._n_places] = newest
-        return ring[:, (turn - distances) % self._n_places]
+        self._ring[:, now % self._n_places] = newest
+        later = self._ring[:, (now - self._later) % self._n_places]
+        if not self._is_between:
+            return later
+        earlier = self._ring[:, (now - self._earlier) % self._n_places]
+        share = self._share.to(later.dtype).view(-1, *(1,) * (newest.dim() - 1))
+        return later + share * (earlier - later)
 
 
 class CausalTCN:
     """Each layer remembers its own inputs, so that a frame passes every layer only once."""
 
-    def __init__(self, model: TCN, every: int, dtype: torch.dtype) -> None:
+    def __init__(self, model: TCN, every: float, dtype: torch.dtype) -> None:
         self.model, self.dtype = model.eval(), dtype
         convs, norms = [model.expand_conv, *model.layers_conv], [model.expand_bn, *model.layers_bn]
         self.layers = [folded(c, n, dtype) for c, n in zip(convs, norms, strict=True)]
-        self.pasts, self.distances = [], []
-        dilation = 1
+        self.pasts, dilation = [], 1
         for width in model.widths:
-            self.pasts.append(Past((width - 1) * dilation, every))
-            distances = torch.arange(width - 1, -1, -1, device=model.expand_conv.weight.device)
-            self.distances.append(distances * dilation)
+            frames = torch.arange(width - 1, -1, -1, device=model.expand_conv.weight.device)
+            self.pasts.append(Past(frames * dilation, every))
             dilation *= width
 
     def __call__(self, features: Tensor, new: Tensor | None) -> Tensor:
@@ -119,24 +131,24 @@ class CausalTCN:
 
     def _wide(self, i: int, x: Tensor, new: Tensor | None) -> Tensor:
         """The layer that meets several frames: (P, C) → (P, channels)."""
-        frames = self.pasts[i].push(x, new, self.distances[i])
+        frames = self.pasts[i].push(x, new)
         return relu(linear(frames.flatten(1), *self.layers[max(0, 2 * i - 1)]))
 
 
 class RollingWindow:
     """The latest frames, as a window that ends at the newest one, through the whole network."""
 
-    def __init__(self, model: LifterModel, every: int, precision: Precision) -> None:
+    def __init__(self, model: LifterModel, every: float, precision: Precision) -> None:
         self.model, self.precision = model, precision
         field = model.receptive_field
         n_ahead = 0 if model.causal or model.sequence else field - 1 - field // 2
-        self.past = Past(field - 1 - n_ahead, every)
         device = next(model.parameters()).device
-        self.distances = (torch.arange(field - 1, -1, -1, device=device) - n_ahead).clamp(min=0)
+        distances = torch.arange(field - 1, -1, -1, device=device) - n_ahead
+        self.past = Past(distances.clamp(min=0), every)
 
     def __call__(self, features: Tensor, new: Tensor | None) -> Tensor:
         """The window's pose, or that of a clip's last frame."""
-        window = self.past.push(features, new, self.distances)
+        window = self.past.push(features, new)
         with self.precision.reckoning():
             poses: Tensor = self.model(window)
         return poses[:, -1]

@@ -20,13 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from auglift.geometry.resampling import even_times, resample_poses
-from auglift.lifting.data import load_pose_data
+from auglift.lifting.data import PoseData, load_pose_data
 from auglift.lifting.lifter import Lifter
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Times = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Columns = Mapping[str, npt.NDArray[Any]]
+Lift = Callable[[PoseData], npt.NDArray[np.float32]]
+"""`Lifter.lift` with or without options of its own."""
 
 # At the end of a window a frame may be off by this share of the lifter's step.
 _MOST_DRIFT = 0.25
@@ -62,13 +64,19 @@ def lift_tracks(
     tracks: Sequence[TrackToLift],
     image_wh: tuple[int, int],
     intrinsics: npt.ArrayLike | None = None,
+    lift: Lift | None = None,
 ) -> list[FloatArray]:
-    """Lift each person by his own frames, all of one clip; `intrinsics` (9,) where known."""
+    """Lift each person by his own frames, all of one clip; `intrinsics` (9,) where known.
+
+    `lift` is what the windows go through, by default the lifter's own `lift`.
+    """
     poses = [np.full((len(t.time_s), lifter.skeleton.n_joints, 3), np.nan) for t in tracks]
     pieces = [piece for i, track in enumerate(tracks) for piece in _pieces(lifter, i, track)]
     if not pieces:
         return poses
-    lifted = _lift(lifter, [(tracks[p.person], p) for p in pieces], image_wh, intrinsics)
+    data = _pose_data(lifter, [(tracks[p.person], p) for p in pieces], image_wh, intrinsics)
+    answers = (lift or lifter.lift)(data)
+    lifted = np.split(answers, np.cumsum([len(piece.time_s) for piece in pieces])[:-1])
     for piece, answer in zip(pieces, lifted, strict=True):
         own_s = tracks[piece.person].time_s[piece.rows]
         same = np.array_equal(own_s, piece.time_s)
@@ -99,13 +107,13 @@ def _pieces(lifter: Lifter, person: int, track: TrackToLift) -> Iterator[_Piece]
         yield _Piece(person, slice(first, end), times_s, rate_hz)
 
 
-def _lift(
+def _pose_data(
     lifter: Lifter,
     pieces: Sequence[tuple[TrackToLift, _Piece]],
     image_wh: tuple[int, int],
     intrinsics: npt.ArrayLike | None,
-) -> list[npt.NDArray[np.float32]]:
-    """The poses (G, J, 3) of every piece, all in one go."""
+) -> PoseData:
+    """All pieces, one below the other, as tracks of their own."""
     each = [track.columns_at(piece.time_s) for track, piece in pieces]
     columns = {name: np.concatenate([some[name] for some in each]) for name in each[0]}
     n_rows = len(columns["detected"])
@@ -114,5 +122,4 @@ def _lift(
         columns["intrinsics"] = np.tile(np.asarray(intrinsics, np.float64), (n_rows, 1))
     starts = np.cumsum([0, *(len(piece.time_s) for _, piece in pieces)])
     rates_hz = np.array([piece.rate_hz for _, piece in pieces])
-    poses = lifter.lift(load_pose_data(columns, starts, rates_hz, lifter.device))
-    return np.split(poses, starts[1:-1])
+    return load_pose_data(columns, starts, rates_hz, lifter.device)

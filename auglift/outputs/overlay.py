@@ -102,7 +102,7 @@ def draw_skeleton(
     skeleton: Skeleton,
     confidence: FloatArray | None = None,
 ) -> None:
-    """Draw one person's bones into `picture`, thinner where the confidence is low."""
+    """Draw one person's bones and joints into `picture`, thinner where the confidence is low."""
     scores = np.ones(skeleton.n_joints) if confidence is None else np.nan_to_num(confidence)
     thickness = max(1, round(min(picture.shape[:2]) / 180))
     for parent, child in skeleton.bones:
@@ -113,4 +113,4 @@ def draw_skeleton(
             draw_line(picture, ends, colour, max(1, round(thickness * trust)))
     for joint, score in zip(joints, scores, strict=True):
         if np.isfinite(joint).all() and score > FAINTEST:
-            draw_dot(picture, joint, (255, 255, 255), thickness + 1)
+            draw_dot(picture, joint, (255, 255, 255), 1 + thickness * min(float(score), 1.0))

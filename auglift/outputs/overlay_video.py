@@ -3,7 +3,7 @@
 In: the source's frames and the `LiftedPeople` found in them. Out: an MP4 that browsers play; a PNG
 for a single picture. Everybody has his number and colour in the picture and in the two views of the
 3D poses beside it, where all stand on one ground: at their places, or in a row where those are not
-known. There is no sound.
+known. The source's sound comes along.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from auglift.outputs.people3d import LiftedPeople, LiftedPerson
 from auglift.outputs.staging import PERSON_RGB, make_stage
 from auglift.storage.frames import BrokenFrame, Frame
 from auglift.storage.pictures import Picture, write_picture
+from auglift.storage.sound import Samples
 from auglift.storage.video_writer import write_video
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -42,13 +43,14 @@ def write_overlay(
     times_s: dict[int, float],
     lifted: LiftedPeople,
     advance: Callable[[int], None],
+    sound: Iterator[Samples] | None = None,
 ) -> None:
     """Draw every frame that can be read; `times_s` says when each is shown."""
     drawn = drawn_frames(frames, lifted)
     if path.suffix == ".png":
         write_picture(path, next(drawn)[1])
         return
-    with write_video(path, lifted.fps) as video:
+    with write_video(path, lifted.fps, sound=sound) as video:
         for frame, picture in drawn:
             video.write(picture, times_s[frame.i_frame])
             advance(1)

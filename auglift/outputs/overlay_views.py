@@ -38,6 +38,8 @@ _FARTHEST_PX = 2**26
 _REACH_M = 1.15
 _TALLEST_M = 1.9
 _MARGIN = 1.12
+# Lone frames far away, such as of somebody who is hardly in the picture, make nobody else small.
+_SHOWN = (0.01, 0.99)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def frame_stage(poses: Sequence[FloatArray]) -> Framing:
     known = joints[np.isfinite(joints).all(axis=1)]
     if len(known) == 0:
         return Framing(np.array([0.0, _TALLEST_M / 2, 0.0]), ground_m=0.0)
-    low, high = np.quantile(known, (0.002, 0.998), axis=0)
+    low, high = np.quantile(known, _SHOWN, axis=0)
     low[1], high[1] = min(low[1], 0.0), max(high[1], _TALLEST_M)
     wide, tall, deep = (high - low) / 2 * _MARGIN
     return Framing(
@@ -153,8 +155,9 @@ def draw_tag(picture: Picture, joints: FloatArray, name: str, colour: RGB) -> No
     known = joints[np.isfinite(joints).all(axis=-1)]
     if len(known) == 0:
         return
-    size = max(0.35, min(picture.shape[:2]) / 1200)
-    (width, height), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    size = max(0.4, min(picture.shape[:2]) / 950)
+    stroke = max(1, round(1.6 * size))
+    (width, height), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, size, stroke)
     pad = max(2, height // 2)
     top = known[known[:, 1].argmin()]
     low = (pad, height + pad)
@@ -163,7 +166,7 @@ def draw_tag(picture: Picture, joints: FloatArray, name: str, colour: RGB) -> No
     corners = (left - pad, baseline - height - pad), (left + width + pad, baseline + pad)
     cv2.rectangle(picture, *corners, colour, -1)
     cv2.putText(picture, name, (int(left), int(baseline)), cv2.FONT_HERSHEY_SIMPLEX, size,
-                TAG_INK_RGB, 1, cv2.LINE_AA)  # fmt: skip
+                TAG_INK_RGB, stroke, cv2.LINE_AA)  # fmt: skip
 
 
 def _from_far_to_near(depth: FloatArray, skeleton: Skeleton) -> list[tuple[int, int, int]]:

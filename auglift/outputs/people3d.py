@@ -39,7 +39,7 @@ _DIGITS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LiftedPerson:
     """One person's frames; rows are in the order of time."""
 
@@ -60,6 +60,13 @@ class LiftedPerson:
     """(T, 3) m, the root in camera axes; NaN where unknown, None where never known."""
     uncertainty_m: npt.NDArray[np.floating[Any]] | None = None
     """(T, J) m, how far each joint of `pose_3d` may be off; NaN and None likewise."""
+
+    def __repr__(self) -> str:
+        spans = f"{self.time_s[0]:.2f} to {self.time_s[-1]:.2f} s, " if len(self.time_s) else ""
+        return (
+            f"LiftedPerson({self.person}: {spans}{int(self.is_lifted.sum())} poses "
+            f"in {len(self.frame)} frames)"
+        )
 
     @property
     def is_lifted(self) -> npt.NDArray[np.bool_]:
@@ -84,7 +91,7 @@ class LiftedPerson:
         return arrays
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LiftedPeople:
     """All people of one source, and what the numbers mean."""
 
@@ -100,6 +107,16 @@ class LiftedPeople:
     """How camera axes become axes of which one points up."""
     positions: str = UNKNOWN_POSITIONS
     """How size and places were found, in words."""
+
+    def __repr__(self) -> str:
+        who = "".join(f"\n  {person!r}" for person in self.people)
+        return f"LiftedPeople({self.source!r}, {self.fps:g} Hz, {len(self.people)} person(s)){who}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from auglift.outputs.notebook import people_html  # which draws, and needs people itself
+
+        return people_html(self)
 
 
 def as_document(lifted: LiftedPeople) -> dict[str, Any]:
@@ -162,7 +179,7 @@ def write_parquet(path: Path, lifted: LiftedPeople) -> None:
 
 def _columns(lifted: LiftedPeople) -> dict[str, npt.NDArray[Any]]:
     """All people's rows (R, …) by name, one person below the other."""
-    everybody = [*lifted.people, _nobody(lifted.skeleton.n_joints)]
+    everybody = [*lifted.people, empty_person(lifted.skeleton.n_joints)]
     rows = [person.rows() for person in everybody]
     numbers = [person.person for person in everybody]
     return {
@@ -180,8 +197,8 @@ def _arrow(values: npt.NDArray[Any]) -> Any:
     return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(flat.type, shape), rows)
 
 
-def _nobody(n_joints: int) -> LiftedPerson:
-    """No rows, of the right shapes: what stays in the file where nobody was seen."""
+def empty_person(n_joints: int) -> LiftedPerson:
+    """Nobody: no rows, of the right shapes, for files in which nobody was seen."""
     empty = np.zeros(0)
     return LiftedPerson(
         person=-1,

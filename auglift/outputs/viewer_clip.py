@@ -180,4 +180,5 @@ def _packed(people: list[npt.NDArray[np.int16]]) -> bytes:
         np.diff(rows.T.view(np.uint16), axis=1, prepend=np.uint16(0)).ravel() for rows in people
     ]
     values = np.concatenate([*steps, np.zeros(0, np.uint16)]).astype("<u2")
-    return gzip.compress(values.view(np.uint8).reshape(-1, 2).T.tobytes(), 9, mtime=0)
+    # Level 9 takes seven times as long for a file that is two percent smaller.
+    return gzip.compress(values.view(np.uint8).reshape(-1, 2).T.tobytes(), 7, mtime=0)

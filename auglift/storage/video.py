@@ -37,6 +37,7 @@ from av.video.reformatter import VideoReformatter
 from auglift.errors import BrokenFileError
 from auglift.storage.frames import BrokenFrame, Frame, SourceInfo, frame_indices, only_whole
 from auglift.storage.pictures import Picture
+from auglift.storage.sound import Samples, read_sound
 from auglift.storage.video_decoding import Damage, opened, whole_frames
 
 
@@ -89,6 +90,13 @@ class VideoReader:
         """The kept frames in order; what cannot be read comes as BrokenFrame."""
         kept = frame_indices(every, start, limit, wanted)
         return self._walk(kept, answer_all=wanted is not None)
+
+    def sound(self) -> Iterator[Samples] | None:
+        """What is heard with the frames, as `write_video` takes it; None where that is nothing."""
+        if not self.info.has_audio:
+            return None
+        start_s = 0.0 if self._first_pts is None else float(self._first_pts * self._time_base)
+        return read_sound(self.path, start_s)
 
     def _walk(self, kept: Iterator[int], answer_all: bool) -> Iterator[Frame | BrokenFrame]:
         i_kept = next(kept, -1)

@@ -36,6 +36,7 @@ from av.video.reformatter import VideoReformatter
 from auglift.errors import DataError, UsageError
 from auglift.storage.atomic import replacing
 from auglift.storage.pictures import Picture, check_picture
+from auglift.storage.sound import Samples, SoundTrack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +56,17 @@ class _Format:
 
 
 def write_video(
-    path: Path, fps: float, *, crf: int = 20, threads: int | None = None
+    path: Path,
+    fps: float,
+    *,
+    crf: int = 20,
+    threads: int | None = None,
+    sound: Iterator[Samples] | None = None,
 ) -> AbstractContextManager[VideoWriter]:
     """Open an MP4 that browsers play; `crf` is x264's: 0 best, 51 worst, 18 looks like the source.
 
-    `threads` bounds encoder and conversion; None leaves the choice to FFmpeg.
+    `threads` bounds encoder and conversion; None leaves the choice to FFmpeg. `sound`, as
+    `VideoReader.sound` gives it, is heard as long as there are pictures.
     """
     h264 = _Format(
         suffixes=(".mp4", ".m4v"),
@@ -75,7 +82,7 @@ def write_video(
         # H.273: 1 is BT.709 in all three, and FFmpeg's number for the limited range.
         codec_tags={"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1},
     )
-    return _writing(Path(path), h264, fps, threads)
+    return _writing(Path(path), h264, fps, threads, sound)
 
 
 def write_lossless(
@@ -98,7 +105,14 @@ def write_lossless(
 class VideoWriter:
     """A video file that is being written; `write_video` and `write_lossless` open one."""
 
-    def __init__(self, path: Path, form: _Format, fps: float, threads: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        form: _Format,
+        fps: float,
+        threads: int | None,
+        sound: Iterator[Samples] | None,
+    ) -> None:
         self.n_frames = 0
         self._form = form
         self._fps = fps
@@ -106,6 +120,8 @@ class VideoWriter:
         self._shape: tuple[int, ...] = ()
         self._last_tick = -1
         self._stream: Any = None
+        self._samples = sound
+        self._sound: SoundTrack | None = None
         self._reformatter = VideoReformatter()
         self._container = av.open(
             str(path.absolute()), "w", format=form.muxer, options=dict(form.muxer_options)
@@ -125,12 +141,16 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
         self._last_tick = tick
         self.n_frames += 1
+        if self._sound is not None:
+            self._sound.write_until(tick / self._form.ticks_per_s)
 
     def finish(self) -> None:
         """Write what is still in the encoder, and the index; `write_video` does it by itself."""
         if self._stream is None:
             raise DataError("no picture was written into the video")
         self._container.mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._sound.finish(self._last_tick / self._form.ticks_per_s + 1 / self._fps)
         self._container.close()
 
     def abandon(self) -> None:
@@ -184,11 +204,19 @@ class VideoWriter:
         context.flags |= CodecFlags.bitexact
         for name, value in self._form.codec_tags.items():
             setattr(context, name, value)
+        if self._samples is not None:  # a container takes all its streams before the first packet
+            self._sound = SoundTrack(self._container, self._samples)
         return stream
 
 
 @contextmanager
-def _writing(path: Path, form: _Format, fps: float, threads: int | None) -> Iterator[VideoWriter]:
+def _writing(
+    path: Path,
+    form: _Format,
+    fps: float,
+    threads: int | None,
+    sound: Iterator[Samples] | None = None,
+) -> Iterator[VideoWriter]:
     if path.suffix.lower() not in form.suffixes:
         raise UsageError(
             f"{form.codec} video cannot be written as '{path.suffix}'",
@@ -198,7 +226,7 @@ def _writing(path: Path, form: _Format, fps: float, threads: int | None) -> Iter
     if not 0 < fps <= form.ticks_per_s:
         raise UsageError(f"a frame rate of {fps} Hz cannot be written", where=path)
     with replacing(path) as temporary:
-        writer = VideoWriter(temporary, form, fps, threads)
+        writer = VideoWriter(temporary, form, fps, threads, sound)
         try:
             yield writer
             writer.finish()

@@ -50,3 +50,13 @@ def test_only_the_papers_mode_asks_for_non_commercial_weights() -> None:
         name for name, mode in MODES.items() if any(cards[m].non_commercial for m in mode.models)
     }
     assert limited == {"paper"}
+
+
+def test_what_is_named_goes_before_the_mode() -> None:
+    paper = mode_for(["h36m"], "paper")
+    named = paper.with_models(pose="mine.onnx").with_options("poses2d", confidence_rule="mean")
+    assert named.models == paper.models._replace(pose="mine.onnx")
+    assert named.options == {"poses2d": {"flip_test": True, "confidence_rule": "mean"}}
+    quick = paper.with_options("poses2d", confidence_rule=None, flip_test=False)
+    assert quick.options == {"poses2d": {"flip_test": False}}
+    assert paper.options == {"poses2d": {"flip_test": True}}

@@ -275,12 +275,12 @@ def test_features_are_off_unless_asked_for() -> None:
         open_detector(*VIRTUAL, device="cpu", threads=1, features="mean")
 
 
-def test_the_virtual_worlds_networks_give_features_by_name() -> None:
-    options = {"poses2d": {"feature_tensor": "t1"}, "depth": {"feature_tensor": "t0"}}
-    opened = open_detector(*VIRTUAL, device="cpu", threads=1, options=options, features="nearest_1")
-    assert opened.detector.feature_sizes == (8, 1)
+def test_the_virtual_worlds_networks_name_theirs_on_their_cards() -> None:
+    opened = open_detector(*VIRTUAL, device="cpu", threads=1, features="nearest_1")
+    assert opened.detector.feature_sizes == (8, 3)
+    unnamed = {"poses2d": {"feature_tensor": None}}
     with pytest.raises(ModelError, match="gives no features") as raised:
-        open_detector(*VIRTUAL, device="cpu", threads=1, features="nearest_1")
+        open_detector(*VIRTUAL, device="cpu", threads=1, options=unnamed, features="nearest_1")
     assert "virtual_pose.onnx" in str(raised.value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,22 +13,23 @@ from hypothesis import strategies as st
 
 from auglift.detection.depth import DepthMap
 from auglift.detection.detector import DescriptorOptions, Detections
-from auglift.detection.keep_depth import (
-    MARGIN_PX,
-    KeptDepth,
-    keep_depth,
-    kept_depth_path,
-    read_kept_depth,
-    write_kept_depth,
-)
+from auglift.detection.keep_depth import MARGIN_PX, KeptDepth, keep_depth
+from auglift.detection.kept_depth_file import DepthSpool, kept_depth_path, read_kept_depth
 from auglift.detection.redescribe import redescribe
 from auglift.detection.rows import no_people, rows_of_sequence
-from auglift.errors import BrokenFileError, DataError, MissingDataError, UsageError
+from auglift.errors import AugliftError, BrokenFileError, DataError, MissingDataError, UsageError
 from auglift.geometry.descriptor import radius_px, torso_size_px
 from auglift.geometry.skeleton import H36M_17
 from auglift.storage.parts import find_parts, part_path
 
 WH = (640, 480)
+
+
+def write_kept_depth(path: Path, kept: Sequence[KeptDepth]) -> None:
+    with DepthSpool(path.parent) as spool:
+        for one in kept:
+            spool.append(one)
+        spool.write(path)
 
 
 def detections(rng: np.random.Generator, n: int, wh: tuple[int, int] = WH) -> Detections:
@@ -96,7 +98,7 @@ def test_only_the_cells_around_people_are_kept() -> None:
     # A tenth of the picture's pixels a cell, and the margin: (500 − 64) / 10 to (700 + 64) / 10.
     assert 41 <= kept.window.x <= 43
     assert 77 <= kept.window.x + kept.window.width <= 79
-    assert kept.codes.shape == (kept.window.height, kept.window.width)
+    assert kept.codes().shape == (kept.window.height, kept.window.width)
     back = kept.depth_map()
     assert back.values.shape == (100, 200)
     assert np.isnan(back.values[0, 0])
@@ -126,10 +128,42 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert len(again) == 3
     assert again.margin_px == MARGIN_PX
     for one, other in zip(kept, again, strict=True):
-        np.testing.assert_array_equal(one.codes, other.codes)
+        np.testing.assert_array_equal(one.codes(), other.codes())
         for name in ("sequence", "frame", "picture_wh", "map_wh", "window", "nearest", "step"):
             assert getattr(one, name) == getattr(other, name), name
     assert not find_parts(tmp_path).others  # it is no part of the table
+
+
+def test_one_part_after_another_leaves_nothing_else(tmp_path: Path) -> None:
+    """Maps wait on the disk: nothing of one part comes into the next, and no file is left."""
+    first, second = some_maps(3), some_maps(2)[1:]
+    with DepthSpool(tmp_path / "new") as spool:
+        for path, kept in ((tmp_path / "1.npz", first), (tmp_path / "2.npz", second)):
+            spool.clear()
+            for one in kept:
+                spool.append(one)
+            spool.write(path)
+    assert [len(read_kept_depth(tmp_path / name)) for name in ("1.npz", "2.npz")] == [3, 1]
+    (again,) = read_kept_depth(tmp_path / "2.npz")
+    np.testing.assert_array_equal(again.codes(), second[0].codes())
+    write_kept_depth(tmp_path / "3.npz", second)
+    assert (tmp_path / "2.npz").read_bytes() == (tmp_path / "3.npz").read_bytes()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="only Unix limits file sizes")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = np.random.default_rng(0).uniform(1, 9, (300, 300)).astype(np.float32)
+    people = replace(detections(np.random.default_rng(0), 1), box_xyxy=np.float32([[0, 0, *WH]]))
+    kept = keep_depth("a", 0, DepthMap(noise, WH), people)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(AugliftError, match="kept depth cannot be written: File too large"):
+            write_kept_depth(tmp_path / "part.depth.npz", [kept])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_part_in_which_nobody_is(tmp_path: Path) -> None:
@@ -154,16 +188,17 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     write_kept_depth(path, some_maps())
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BrokenFileError, match="cannot be read"):
+    with pytest.raises(BrokenFileError, match="not a readable npz"):
         read_kept_depth(path)
     np.savez(path, version=np.int64(99))
     with pytest.raises(BrokenFileError, match="version 1"):
         read_kept_depth(path)
     with np.load(_written(path)) as file:
         columns = dict(file)
-    np.savez(path, **{**columns, "png": np.zeros_like(columns["png"])})
-    with pytest.raises(BrokenFileError, match="a depth map in it"):
-        list(read_kept_depth(path))
+    for png in (np.zeros_like(columns["png"]), columns["png"][:-9]):
+        np.savez(path, **{**columns, "png": png})
+        with pytest.raises(BrokenFileError, match=r"frame . of täk/é cannot be read"):
+            [one.codes() for one in read_kept_depth(path)]
 
 
 def _written(path: Path) -> Path:

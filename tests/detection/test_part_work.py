@@ -182,3 +182,10 @@ def test_features_are_recorded_by_the_network_that_they_are_from() -> None:
     assert [part_work._feature_groups(d) for d in (two, one, none)] == [  # type: ignore[arg-type]
         {"feature_sizes": [4, 3]}, {"feature_sizes": [3]}, {},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("threads", "expected"), [(1, (1, 1)), (8, (8, 1)), (12, (6, 2)), (16, (8, 2)), (64, (8, 8))]
+)
+def test_all_cpus_are_used(threads: int, expected: tuple[int, int]) -> None:
+    assert part_work.lanes_and_threads(threads) == expected

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import pytest
 
 from auglift.detection.default_models import VIRTUAL
@@ -143,6 +145,36 @@ def test_what_rtmlib_has_not() -> None:
     with pytest.raises(UsageError, match="unknown backend 'mmpose'"):
         open_detector(*VIRTUAL, backend="mmpose")
     assert RtmlibPeople(person, device="cpu", threads=1).input_wh == (320, 320)
+
+
+def test_it_opens_no_session_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take all CPUs, whatever a scheduler allows."""
+    opened: list[object] = []
+    own = onnxruntime.InferenceSession
+
+    def opening(*arguments: object, **options: object) -> object:
+        opened.append(own(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", opening)
+    people = RtmlibPeople(model_path(VIRTUAL.person), device="cpu", threads=1)
+    assert opened == [people._tool.session]
+    assert opened[0].get_session_options().intra_op_num_threads == 1  # type: ignore[attr-defined]
+    assert onnxruntime.InferenceSession is opening
+
+
+def test_several_threads_may_ask_at_once() -> None:
+    opened = open_detector(*VIRTUAL, device="cpu", threads=1, backend="rtmlib").detector
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (90, 120, 3), np.uint8) for _ in range(6)]
+    box = np.array([(10, 5, 90, 85)])
+
+    def ask(picture: PICTURE) -> npt.NDArray[np.float32]:
+        return opened.poses.estimate([picture], [box])[0].keypoints_2d
+
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(ask, pictures))
+    np.testing.assert_array_equal(together, [ask(picture) for picture in pictures])
 
 
 def test_without_rtmlib_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

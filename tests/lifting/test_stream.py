@@ -97,6 +97,18 @@ def test_a_camera_of_twice_the_rate_is_two_interleaved_clips(make: Any) -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+def test_at_any_other_rate_the_past_is_interpolated() -> None:
+    model = tcn(9, causal=False)
+    clip = torch.randn(2, 20, 17, 2)
+    found = streamed(LiftStream(model, 2, every=1.2), clip)
+    for i in range(20):
+        at = torch.clamp(i - torch.tensor([4.8, 3.6, 2.4, 1.2, 0, 0, 0, 0, 0]), min=0)
+        share = (at - at.floor())[:, None, None]
+        window = (1 - share) * clip[:, at.floor().long()] + share * clip[:, at.ceil().long()]
+        torch.testing.assert_close(found[:, i], model(window)[:, 0], atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
     "model",
     [tcn(9, causal=False), shaken(PoseFormer(frames=9, channels=8, layers=1, heads=2))],
@@ -125,7 +137,7 @@ def test_what_is_remembered_does_not_grow() -> None:
     stream = LiftStream(tcn(27), 2)
 
     def remembered() -> list[int]:
-        return [past._rings.numel() for past in stream._newest.pasts]
+        return [past._ring.numel() for past in stream._newest.pasts]
 
     stream.step(torch.randn(2, 17, 2))
     before = remembered()

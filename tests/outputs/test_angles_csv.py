@@ -36,4 +36,4 @@ def test_nobody_is_a_header(tmp_path, lifted):
     write_angles(tmp_path / "a.csv", lifted())
     (header,) = (tmp_path / "a.csv").read_text().splitlines()
     assert header.startswith("person,frame,time_s,detected,left_hip_flexion_deg,")
-    assert header.endswith(",shoulder_width_m")
+    assert header.endswith(",right_foot_height_m,right_foot_contact")

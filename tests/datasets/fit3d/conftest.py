@@ -147,3 +147,14 @@ def mine(_whole: Path, tmp_path: Path) -> Path:
 def writers() -> ModuleType:
     """This file: the writers and what they wrote."""
     return sys.modules[__name__]
+
+
+@pytest.fixture
+def squat(mine):
+    """The files of one camera of one take."""
+    folder = mine / "s03"
+    return {
+        "joints": folder / "joints3d_25/squat.json",
+        "camera": folder / "camera_parameters/50591643/squat.json",
+        "video": folder / "videos/50591643/squat.mp4",
+    }

@@ -29,17 +29,6 @@ def read(folder, name=SQUAT, every=1):
     return fit3d.read_sequence(folder, find(folder, name), every, OPTIONS)
 
 
-@pytest.fixture
-def squat(mine):
-    """The files of one camera of one take."""
-    folder = mine / "s03"
-    return {
-        "joints": folder / "joints3d_25/squat.json",
-        "camera": folder / "camera_parameters/50591643/squat.json",
-        "video": folder / "videos/50591643/squat.mp4",
-    }
-
-
 def test_a_take_without_video_is_left_out_and_said(mine, squat, caplog):
     squat["video"].unlink()
     with caplog.at_level(logging.WARNING):

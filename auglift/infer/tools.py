@@ -1,0 +1,98 @@
+"""The networks and the lifter, opened once for all inputs: `Tools`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from auglift.errors import UsageError
+from auglift.executors import Progress, silent
+from auglift.infer.config import InferConfig
+from auglift.lifting.zoo_choice import Given
+from auglift.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from auglift.detection.detector import DescriptorOptions, Detector
+    from auglift.detection.zoo_detector import OpenedDetector
+    from auglift.lifting.choice import OpenedLifter
+    from auglift.lifting.spec import LifterSpec
+
+
+class _Networks(NamedTuple):
+    """Those that look at pictures for a lifter, by name, and how they look."""
+
+    person: str
+    pose: str
+    depth: str | None
+    descriptor: DescriptorOptions
+
+
+@dataclass
+class Tools:
+    """What is opened once for all inputs."""
+
+    config: InferConfig
+    progress: Progress = silent
+    opened: OpenedDetector | None = None
+    """The one to use, whatever lifter is chosen; default: what the lifters ask for."""
+    lifters: dict[Given, OpenedLifter] = field(default_factory=dict)
+    detectors: dict[_Networks, OpenedDetector] = field(default_factory=dict)
+
+    def lifter(self, given: Given) -> OpenedLifter:
+        """The lifter that is named, or the one for what there is."""
+        from auglift.lifting.choice import open_lifter
+        from auglift.lifting.devices import pick_device
+
+        if given not in self.lifters:
+            self.lifters[given] = open_lifter(
+                Workspace(self.config.root),
+                self.config.checkpoint,
+                **given._asdict(),
+                device=pick_device(self.config.device),
+                model_dir=self.config.model_dir,
+            )
+        return self.lifters[given]
+
+    def detector(self, is_photo: bool = False) -> tuple[Detector, OpenedLifter]:
+        """The networks for pictures, and the lifter for what they find."""
+        # Before the networks: torch and ONNX Runtime share CUDA's libraries only if torch is first.
+        lifter = self.lifter(Given(has_depth=True, one_frame=is_photo))
+        opened = self.opened or self._networks(lifter.lifter.spec)
+        found, wanted = opened.detector.skeleton, lifter.lifter.skeleton
+        if found != wanted:
+            raise UsageError(
+                f"the detector finds {found.name}, the lifter was trained on {wanted.name}",
+                where=lifter.path,
+            )
+        return opened.detector, lifter
+
+    def _networks(self, spec: LifterSpec) -> OpenedDetector:
+        """What a lifter asks for, opened once for all that ask for the same."""
+        from auglift.detection.zoo_detector import open_detector
+
+        wanted = _networks_for(spec, self.config)
+        if wanted not in self.detectors:
+            self.detectors[wanted] = open_detector(
+                *wanted[:3],
+                device=self.config.device,
+                batch=self.config.batch,
+                model_dir=self.config.model_dir,
+                descriptor=wanted.descriptor,
+            )
+        return self.detectors[wanted]
+
+
+def _networks_for(spec: LifterSpec, config: InferConfig) -> _Networks:
+    """The networks that are named, else those for the lifter's data; depth if it asks for it."""
+    from auglift.detection.default_models import default_models
+    from auglift.detection.detector import DescriptorOptions
+
+    default = default_models(dataset for dataset, _ in spec.data.get("tables", []))
+    return _Networks(
+        config.person_model or default.person,
+        config.pose_model or default.pose,
+        config.depth_model or (default.depth if spec.uses_depth else None),
+        DescriptorOptions(
+            radius_rule=spec.radius_rule, r_min_px=spec.r_min_px, r_max_px=spec.r_max_px
+        ),
+    )
