@@ -1,0 +1,211 @@
+"""What the claims' measures say: docs/depth_helps.md and its figures.
+
+    python bench/claims/report.py --root claims              docs/depth_helps.md, docs/figures/
+    python bench/claims/report.py --root claims --docs /tmp  somewhere else
+
+Numbers, and every sentence that depends on one's sign, are made of the measures; parts that were
+not run are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import figures
+import tables
+import wording
+from measure import read_measures
+from results import HELD_OUT, Results
+
+from auglift.storage.atomic import write_text
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+NAME = "depth_helps.md"
+
+OPENING = """\
+# Does depth around the joints help lifting?
+
+Made by `python bench/claims/report.py` of what `python bench/claims/run.py` measured (see
+[bench/claims](../bench/claims/README.md)); nothing here is written by hand that depends on a
+number.
+
+**Depth is simulated here.** Real human motion (CMU, UI-PRMD) was filmed by virtual cameras; 2D
+joints, confidence and depth maps got the errors that such networks make, from noise models whose
+parameters were fixed, with their sources, before the first comparison was trained
+([`auglift/studio/noise.py`](../auglift/studio/noise.py)). So this shows what a lifter gains if
+depth errs as modelled. It does not show that a certain depth network errs so.
+
+Networks and trainings are small, the same for all inputs of an architecture: differences between
+inputs are what counts, not the errors themselves. A change is in per cent of the baseline's error,
+below 0 it is a gain; in brackets 95 % by a paired bootstrap over motions (one motion is what one
+subject did once, whatever body and camera it was simulated with); bold where that leaves 0 out.
+*In distribution*: trained on one data set's training subjects and tested on its test subjects.
+*Across data sets*: tested on the other one's. `a → b`: trained on a, tested on b.
+"""
+
+AGREEMENT = """\
+The paper's numbers are averages over four real data sets and four full-size architectures, with
+detections of real networks; ours are over two data sets of motion before virtual cameras and four
+small networks. Signs and orders can be compared, sizes hardly.
+"""
+
+
+FOOTAGE = "claims/real_footage.md"
+"""What `real_footage.py` writes, beside the report."""
+
+
+def compose(
+    results: Results,
+    summaries: Iterable[Mapping[str, Any]],
+    drawn: list[str],
+    with_footage: bool = False,
+) -> str:
+    """The whole text."""
+    pictures = {name: f"![{name.removesuffix('.png')}](figures/{name})\n" for name in drawn}
+    sections = [
+        section(
+            "The answer",
+            bullets(wording.headline(results)),
+            AGREEMENT,
+            pictures.get("gains.png", ""),
+            "Change of P1 against xy, %:\n",
+            tables.gains(results, "p1"),
+            "Change of P2 against xy, %:\n",
+            tables.gains(results, "p2"),
+            "Change of PCK (150 mm) against xy, points, where above 0 is better:\n",
+            tables.gains(results, "pck"),
+        ),
+        section("Controls", bullets(wording.controls(results))),
+        section(
+            "Beyond confidence, and beyond one point",
+            bullets(wording.beyond(results)),
+            "P1, %:\n",
+            tables.beyond(results, "p1"),
+            "P2, %:\n",
+            tables.beyond(results, "p2"),
+        ),
+        section(
+            "Errors",
+            "P1, mm, mean ± deviation over seeds:\n",
+            tables.errors(results, "p1"),
+            "P2, mm:\n",
+            tables.errors(results, "p2"),
+        ),
+        section(
+            "The joints' definitions",
+            "The sets label joints at other spots of the body. The constant part of that is each "
+            "joint's mean error in axes that turn with the trunk; here it is taken out of each "
+            "lifter's poses on each test.\n",
+            bullets(wording.transfer(results)),
+            "Change of casp against xy, mean of the architectures, %:\n",
+            tables.offsets(results),
+            "How much worse a lifter is that learned from the other set, same test, %:\n",
+            tables.transfer(results),
+        ),
+        section(
+            "Trained on both sets",
+            "As many rows to learn from as each set alone has; tested on held-out subjects.\n",
+            tables.held_out(results),
+            tables.errors(results, "p1", HELD_OUT),
+        ),
+        section(
+            "Where it helps",
+            bullets(wording.strata(results)),
+            pictures.get("strata.png", ""),
+            tables.strata(results),
+        ),
+        section(
+            "Errors of depth: half, double, of another family",
+            "Trained on CMU. `unspoilt` is trained under the default errors without the random "
+            "changes of depth that training adds by default.\n",
+            bullets(wording.noise(results)),
+            pictures.get("noise.png", ""),
+            "Change of casp against xy, %:\n",
+            tables.noise(results),
+            "P1, mm:\n",
+            tables.noise_errors(results),
+        ),
+        section(
+            "Other inputs",
+            bullets(wording.oracle(results)),
+            "The fastest architecture, one seed; P1 in mm and change against xy in %:\n",
+            tables.variants(results),
+        ),
+        section(
+            "Scale of the keypoints",
+            "Trained on CMU, one seed; P1 in mm, change in %. With `depth` xy is multiplied by the "
+            "root's measured depth, so xy knows depth there as well.\n",
+            tables.scales(results),
+        ),
+        section(
+            "Radius of the discs",
+            "Trained on CMU, one seed; P1 in mm, change of casp against xycd in %.\n",
+            tables.radii(results),
+        ),
+        section(
+            "How many views of a motion",
+            "Trained on CMU, the same number of steps; P1 in mm.\n",
+            pictures.get("views.png", ""),
+            tables.view_errors(results),
+        ),
+        section(
+            "What depth gives away",
+            "Correlation of the measured with the true depth of all joints, and of depths about "
+            "the root (at most a metre from it, the root itself left out). Near 1 the input would "
+            "hold the answer; 0.95 is where a reader of the paper would have rejected it.\n",
+            tables.data(summaries),
+        ),
+        section(
+            "Real footage",
+            bullets([f"Three clips through real networks: [{FOOTAGE}]({FOOTAGE})"] * with_footage),
+        ),
+    ]
+    return "\n".join([OPENING, *filter(None, sections)])
+
+
+def section(title: str, *parts: str) -> str:
+    """Empty where no part but text that is always there has anything to say."""
+    said = [part for part in parts if part]
+    if not any(part.startswith(("|", "* ", "!")) for part in said):
+        return ""
+    # A line that announces a table goes with it.
+    kept = [
+        part
+        for part, after in zip(said, [*said[1:], ""], strict=True)
+        if not part.endswith(":\n") or after.startswith("|")
+    ]
+    return f"## {title}\n\n" + "\n".join(kept)
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """One line each."""
+    return "".join(f"* {sentence}\n" for sentence in sentences)
+
+
+def write_report(root: Path, docs: Path) -> Path:
+    """Read the measures, draw the figures, write the text; where it is."""
+    results = Results.of(read_measures(root))
+    paths = sorted((root / "data").glob("*.json"))
+    summaries = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    drawn = figures.draw_all(docs / "figures", results)
+    with_footage = (docs / FOOTAGE).is_file()
+    write_text(docs / NAME, compose(results, summaries, drawn, with_footage))
+    return docs / NAME
+
+
+def main() -> None:
+    """Write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--root", type=Path, required=True, help="the folder given to run.py")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where the report goes")
+    options = parser.parse_args()
+    print(write_report(options.root, options.docs))
+
+
+if __name__ == "__main__":
+    main()

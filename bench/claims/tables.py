@@ -1,0 +1,361 @@
+"""The tables of the report, in Markdown; one that nothing was measured for is an empty text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from conditions import DEFAULT, DOUBLE, HALF, RADII, SYSTEMATIC, VIEWS
+from gains import Change
+from grids import FASTEST, TESTS, VARIANTS
+from measure import LESS_OFFSET, N_BINS
+from results import HELD_OUT, ID, OOD, Cell, Column, Error, Results, core_cell
+
+PAPER = {"ID": -4.0, "OOD": -10.1, "novel": -15.7, "ordinal": -25.0}
+"""Per cent of MPJPE: averages over its data sets and architectures; novel poses of Fit3D; an oracle
+of three depth bins, Human3.6M → 3DPW."""
+
+KINDS = {"in distribution": ID, "across data sets": OOD}
+NAMES = {"cmu": "CMU", "uiprmd": "UI-PRMD", "both": "both"}
+CONTROLS = ("true", "shuffled", "constant")
+NONE = "–"
+
+
+def percent(found: Change | None) -> str:
+    """`−12.3 (−15.0 … −9.9)`, bold where the interval leaves 0 out."""
+    if found is None:
+        return NONE
+    low, high = found.interval
+    text = f"{signed(found.value)} ({signed(low)} … {signed(high)})"
+    return f"**{text}**" if found.sure else text
+
+
+def signed(value: float) -> str:
+    """With a sign that can be told from a hyphen."""
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def millimetres(found: Error | None) -> str:
+    """`61.2 ± 0.4` over seeds."""
+    if found is None:
+        return NONE
+    return f"{found.mean:.1f}" + (f" ± {found.deviation:.1f}" if found.n_seeds > 1 else "")
+
+
+def column_name(column: Column) -> str:
+    """`CMU → UI-PRMD`."""
+    return " → ".join(NAMES[name] for name in column)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown; empty where no row says anything."""
+    said = [row for row in rows if any(cell != NONE for cell in row[1:])]
+    if not said:
+        return ""
+    ruler = ["---", *("---:" for _ in headings[1:])]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (headings, ruler, *said))
+
+
+def gains(results: Results, key: str) -> str:
+    """The paper's form: changes from xy for every architecture, beside the controls."""
+    found: list[list[str]] = []
+    for arch in [*results.architectures("core"), None]:
+        for name, columns in KINDS.items():
+            row = [f"{arch or '**mean**'}, {name}"]
+            for variant in VARIANTS[1:]:
+                gain = (
+                    results.gain(arch, columns, variant, "xy", key)
+                    if arch
+                    else results.mean_gain(columns, variant, "xy", key)
+                )
+                row.append(percent(gain))
+            for depth in CONTROLS:
+                control = (
+                    results.control(arch, columns, depth, key)
+                    if arch
+                    else results.mean_control(columns, depth, key)
+                )
+                row.append(percent(control))
+            found.append(row)
+    if key == "p1":
+        for kind, name in zip(("ID", "OOD"), KINDS, strict=True):
+            found.append([f"the paper, {name}", NONE, NONE, signed(PAPER[kind]), *[NONE] * 3])
+    headings = ("", "xyc", "xycd", "casp", *(f"casp, {depth} depth" for depth in CONTROLS))
+    return table(headings, found) if results.architectures("core") else ""
+
+
+def beyond(results: Results, key: str) -> str:
+    """What depth adds to confidence, and the descriptor to a point."""
+    pairs = (("casp", "xyc"), ("xycd", "xyc"), ("casp", "xycd"))
+    rows = []
+    for arch in results.architectures("core"):
+        for name, columns in KINDS.items():
+            found = (results.gain(arch, columns, *pair, key) for pair in pairs)
+            rows.append([f"{arch}, {name}", *map(percent, found)])
+    for name, columns in KINDS.items():
+        found = (results.mean_gain(columns, *pair, key) for pair in pairs)
+        rows.append([f"**mean**, {name}", *map(percent, found)])
+    return table(("", *(f"{one} against {other}" for one, other in pairs)), rows)
+
+
+def errors(results: Results, key: str, columns: Sequence[Column] = (*ID, *OOD)) -> str:
+    """Means over seeds of every architecture, variant and column."""
+    part = core_cell(FASTEST, columns[0], "xy").part
+    rows = [
+        [f"{arch}, {variant}"]
+        + [millimetres(results.error(core_cell(arch, one, variant), key)) for one in columns]
+        for arch in results.architectures(part)
+        for variant in VARIANTS
+    ]
+    return table(("", *map(column_name, columns)), rows)
+
+
+def offsets(results: Results) -> str:
+    """Casp's change from xy with and without the joints' constant offset."""
+    keys = ("p1", "p1" + LESS_OFFSET, "p2", "p2" + LESS_OFFSET)
+    rows = [
+        [column_name(column)]
+        + [percent(results.mean_gain([column], "casp", "xy", key)) for key in keys]
+        for column in (*ID, *OOD)
+    ]
+    return table(("", "P1", "P1 less offset", "P2", "P2 less offset"), rows)
+
+
+def transfer(results: Results) -> str:
+    """How much worse a lifter is that learned from the other data set, on the same test."""
+    keys = ("p1", "p1" + LESS_OFFSET, "p2", "p2" + LESS_OFFSET)
+    rows = [
+        [f"{arch}, {variant}, tested on {NAMES[there]}"]
+        + [percent(results.transfer(arch, variant, there, key)) for key in keys]
+        for arch in results.architectures("core")
+        for variant in ("xy", "casp")
+        for there in TESTS
+    ]
+    return table(("", "P1", "P1 less offset", "P2", "P2 less offset"), rows)
+
+
+STRATA = {
+    "occlusion of the joint": ("free", "hidden"),
+    "occlusion of the person": tuple(f"fifth {i + 1}" for i in range(N_BINS)),
+    "pose novelty": tuple(f"fifth {i + 1}" for i in range(N_BINS)),
+    "detector error": tuple(f"fifth {i + 1}" for i in range(N_BINS)),
+}
+
+
+def strata(results: Results) -> str:
+    """Casp's change from xy in the bins of each property."""
+    rows = [
+        [f"{name}: {label}"]
+        + [
+            percent(stratum(results, columns, name, i_bin, key))
+            for columns in KINDS.values()
+            for key in ("p1", "p2")
+        ]
+        for name, labels in STRATA.items()
+        for i_bin, label in enumerate(labels)
+    ]
+    return table(("", *(f"{name}, {p}" for name in KINDS for p in ("P1", "P2"))), rows)
+
+
+def stratum(
+    results: Results, columns: Sequence[Column], name: str, i_bin: int, key: str
+) -> Change | None:
+    """Averaged over architectures and columns; None where a table has no such bin."""
+    wanted = f"{key} | {name} | {i_bin}"
+    measured = (runs for cell, runs in results.runs.items() if cell.part == "core")
+    if not all(wanted in one.keys for runs in measured for one in runs.values()):
+        return None
+    return results.mean_gain(columns, "casp", "xy", wanted)
+
+
+def variants(results: Results) -> str:
+    """Every input of the fastest architecture, one seed."""
+    rows = []
+    for name in (*VARIANTS, "xyd", "casp-code", "stats", "ordinal", "ordinal, true depth"):
+        row = [name]
+        for column in (*ID, *OOD):
+            cell, xy = variant_cell(name, column), core_cell(FASTEST, column, "xy")
+            row += [millimetres(_seed_0(results, cell)), percent(_from_seed_0(results, cell, xy))]
+        rows.append(row)
+    headings = [text for one in (*ID, *OOD) for text in (column_name(one), "change")]
+    return table(("", *headings), rows) if _has(results, "variants") else ""
+
+
+def variant_cell(name: str, column: Column) -> Cell:
+    """Where an input was measured with the fastest architecture."""
+    if name in VARIANTS:
+        return core_cell(FASTEST, column, name)
+    if name.endswith("true depth"):
+        return Cell("variants", FASTEST, column, "ordinal", "true", "oracle")
+    return Cell("variants", FASTEST, column, name)
+
+
+def noise(results: Results) -> str:
+    """Casp's change from xy by the errors of training and of the test."""
+    tested = (DEFAULT, HALF, DOUBLE, SYSTEMATIC)
+    trained = {"unspoilt": DEFAULT, **{name: name for name in tested}}
+    rows = [
+        [f"{label}, {column_name(column)}, {key.upper()}"]
+        + [
+            percent(noise_change(results, label, trained[label], under, column, key))
+            for under in tested
+        ]
+        for label in (*tested, "unspoilt")
+        for column in (ID[0], OOD[0])
+        for key in ("p1", "p2")
+    ]
+    return table(("trained under", *(f"tested: {name}" for name in tested)), rows)
+
+
+def noise_change(
+    results: Results, label: str, trained: str, tested: str, column: Column, key: str
+) -> Change | None:
+    """Of casp from xy, trained under one kind of errors and tested under another."""
+    one, other = (
+        Cell("noise", FASTEST, column, variant, "measured", label, trained, tested)
+        for variant in ("casp", "xy")
+    )
+    return results.change(one, other, key)
+
+
+def noise_errors(results: Results) -> str:
+    """The errors behind `noise`, P1."""
+    tested = (DEFAULT, HALF, DOUBLE, SYSTEMATIC)
+    trained = {**{name: name for name in tested}, "unspoilt": DEFAULT}
+    rows = [
+        [f"{label}, {variant}, {column_name(column)}"]
+        + [
+            millimetres(
+                results.error(
+                    Cell("noise", FASTEST, column, variant, "measured", label, there, under)
+                )
+            )
+            for under in tested
+        ]
+        for label, there in trained.items()
+        for column in (ID[0], OOD[0])
+        for variant in VARIANTS
+    ]
+    return table(("trained under", *(f"tested: {name}" for name in tested)), rows)
+
+
+def scales(results: Results) -> str:
+    """xy and casp by how the keypoints are normalised."""
+    kinds: dict[str, Callable[[Column, str], Cell]] = {
+        "box+size": lambda column, variant: core_cell(FASTEST, column, variant),
+        **{
+            name: lambda column, variant, name=name: Cell(
+                "scale", FASTEST, column, variant, scale=name
+            )
+            for name in ("none", "box", "depth")
+        },
+        "canonical": lambda column, variant: Cell(
+            "scale", FASTEST, column, variant, label="canonical"
+        ),
+    }
+    rows = []
+    for name, cell in kinds.items():
+        row = [name]
+        for column in (ID[0], OOD[0]):
+            one, other = cell(column, "casp"), cell(column, "xy")
+            row += [millimetres(_seed_0(results, c)) for c in (other, one)]
+            row.append(percent(_from_seed_0(results, one, other)))
+        rows.append(row)
+    names = map(column_name, (ID[0], OOD[0]))
+    headings = [f"{name}, {what}" for name in names for what in ("xy", "casp", "change")]
+    return table(("", *headings), rows) if _has(results, "scale") else ""
+
+
+def radii(results: Results) -> str:
+    """xycd and casp by the rule of the discs' radius."""
+    rows = []
+    for rule in (DEFAULT, *RADII):
+        row = [rule if rule != DEFAULT else "radius-code"]
+        for column in (ID[0], OOD[0]):
+            one, other = (
+                Cell("radius", FASTEST, column, v, "measured", rule, rule, rule)
+                for v in ("casp", "xycd")
+            )
+            row += [millimetres(results.error(cell)) for cell in (other, one)]
+            row.append(percent(results.change(one, other)))
+        rows.append(row)
+    names = map(column_name, (ID[0], OOD[0]))
+    headings = [f"{name}, {what}" for name in names for what in ("xycd", "casp", "change")]
+    return table(("", *headings), rows)
+
+
+def view_errors(results: Results) -> str:
+    """P1 by the number of views of each motion, at the same number of steps."""
+    rows = [
+        [str(n)]
+        + [
+            millimetres(results.error(view_cell(n, column, variant)))
+            for column in (ID[0], OOD[0])
+            for variant in ("xy", "casp")
+        ]
+        for n in VIEWS
+    ]
+    names = map(column_name, (ID[0], OOD[0]))
+    return table(("views", *(f"{name}, {v}" for name in names for v in ("xy", "casp"))), rows)
+
+
+def view_cell(n_views: int, column: Column, variant: str) -> Cell:
+    """Trained on so many views of every motion."""
+    under = f"views-{n_views}"
+    return Cell("views", FASTEST, column, variant, "measured", str(n_views), under)
+
+
+def data(summaries: Iterable[Mapping[str, Any]]) -> str:
+    """What was simulated, and how far its depth gives the truth away."""
+    rows = [
+        [
+            f"{one['condition']}, {NAMES[one['dataset']]}, {split['split']}",
+            f"{split['rows']:,}",
+            _or_none(split["detected_percent"], ".1f"),
+            _or_none(split["mean_error_2d_px"], ".1f"),
+            _or_none(split["depth_correlation"], ".2f"),
+            _or_none(split["relative_depth_correlation"], ".2f"),
+        ]
+        for one in summaries
+        for split in one["splits"]
+    ]
+    headings = ("", "rows", "detected %", "2D error px", "depth r", "root-relative r")
+    return table(headings, rows)
+
+
+def held_out(results: Results) -> str:
+    """Casp's change from xy and from xyc after training on both data sets."""
+    pairs = (("casp", "xy"), ("casp", "xyc"))
+    rows = [
+        [arch]
+        + [percent(results.gain(arch, [column], *pair)) for column in HELD_OUT for pair in pairs]
+        for arch in results.architectures("both")
+    ]
+    names = map(column_name, HELD_OUT)
+    headings = [f"{name}, {one} against {other}" for name in names for one, other in pairs]
+    return table(("", *headings), rows)
+
+
+def _or_none(value: float | None, form: str) -> str:
+    return NONE if value is None else f"{value:{form}}"
+
+
+def _has(results: Results, part: str) -> bool:
+    return any(cell.part == part for cell in results.runs)
+
+
+def _first_seed(results: Results, cell: Cell) -> Results:
+    """The cell with seed 0 alone, as what it is compared with has no other."""
+    runs = results.runs.get(cell, {})
+    return Results({cell: {0: runs[0]}} if 0 in runs else {})
+
+
+def _seed_0(results: Results, cell: Cell) -> Error | None:
+    return _first_seed(results, cell).error(cell)
+
+
+def _from_seed_0(results: Results, cell: Cell, baseline: Cell) -> Change | None:
+    if cell == baseline:
+        return None
+    both = {**_first_seed(results, cell).runs, **_first_seed(results, baseline).runs}
+    return Results(both).change(cell, baseline)

@@ -1,0 +1,244 @@
+"""Sentences of the report that depend on what was found: every sign and verdict is made of numbers.
+
+In: `Results`. Out: sentences; none about what was not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conditions import DEFAULT, SYSTEMATIC
+from gains import Change
+from grids import FASTEST, TESTS
+from measure import LESS_OFFSET, N_BINS
+from results import ID, OOD, Cell, Results, averaged, core_cell
+from tables import (
+    CONTROLS,
+    KINDS,
+    PAPER,
+    noise_change,
+    signed,
+    stratum,
+    variant_cell,
+)
+
+WORST_TRANSFER = 25.0
+"""At most so much worse, per cent, with casp learned from the other data set."""
+AIMS = {"matched": (15.0, 15.0), "unseen": (8.0, 12.0)}
+"""Least gains in P1 and P2, per cent, that were aimed at before anything was trained."""
+
+
+def with_interval(found: Change) -> str:
+    """`−12.3 % (−15.0 … −9.9)`"""
+    low, high = found.interval
+    return f"{signed(found.value)} % ({signed(low)} … {signed(high)})"
+
+
+def verdict(found: Change) -> str:
+    """Of a change of the error."""
+    if not found.sure:
+        return "no sure change"
+    return "a gain" if found.value < 0 else "a loss"
+
+
+def against(found: Change, paper: float) -> str:
+    """Whether a change agrees with the paper's number."""
+    low, high = found.interval
+    if low <= paper <= high:
+        return "agrees with it: the paper's number lies within the interval"
+    if not found.sure:
+        return "does not show it: the interval holds 0 and not the paper's number"
+    if (found.value < 0) != (paper < 0):
+        return "contradicts it: the sign is the other one"
+    larger = abs(found.value) > abs(paper)
+    return f"agrees in sign and is {'larger' if larger else 'smaller'}"
+
+
+def headline(results: Results) -> Iterator[str]:
+    """Whether depth helps, in both columns."""
+    for (name, columns), kind in zip(KINDS.items(), ("ID", "OOD"), strict=True):
+        p1, p2 = (results.mean_gain(columns, "casp", "xy", key) for key in ("p1", "p2"))
+        if p1 is None or p2 is None:
+            continue
+        yield (
+            f"**{name.capitalize()}** casp changes P1 against xy by {with_interval(p1)} and P2 by "
+            f"{with_interval(p2)}, averaged over {_count(results)}: {verdict(p1)} in P1 and "
+            f"{verdict(p2)} in P2. The paper reports {signed(PAPER[kind])} %; ours "
+            f"{against(p1, PAPER[kind])}."
+        )
+    yield from _where_more(results)
+    yield from _aims(results)
+
+
+def _count(results: Results) -> str:
+    return f"{len(results.architectures('core'))} architectures and two data sets"
+
+
+def _where_more(results: Results) -> Iterator[str]:
+    """Whether depth helps more on another data set, as the paper finds."""
+    inside, outside = (results.mean_gain(columns, "casp", "xy") for columns in (ID, OOD))
+    if inside is None or outside is None:
+        return
+    more = Change(outside.value - inside.value, outside.draws - inside.draws)
+    if not more.sure:
+        said = "no sure difference, where the paper's gain across data sets is the larger one"
+    elif more.value < 0:
+        said = "the larger gain is across data sets, as in the paper"
+    else:
+        said = "the larger gain is in distribution, unlike in the paper"
+    yield f"Across data sets less in distribution, P1: {with_interval(more)}: {said}."
+
+
+def _aims(results: Results) -> Iterator[str]:
+    p1, p2 = (results.mean_gain(ID, "casp", "xy", key) for key in ("p1", "p2"))
+    if p1 and p2:
+        yield _aimed("casp against xy in distribution", p1, p2, AIMS["matched"])
+
+
+def _aimed(what: str, p1: Change, p2: Change, aims: tuple[float, float]) -> str:
+    met = [-found.value >= aim for found, aim in zip((p1, p2), aims, strict=True)]
+    said = {True: "met", False: "missed"}
+    return (
+        f"Aim for {what}: at least {aims[0]:.0f} % in P1 ({said[met[0]]}, {with_interval(p1)}) and "
+        f"{aims[1]:.0f} % in P2 ({said[met[1]]}, {with_interval(p2)})."
+    )
+
+
+def transfer(results: Results) -> Iterator[str]:
+    """How much worse a lifter is on another data set, against the aim."""
+    for key, said in (("p1", "with"), ("p1" + LESS_OFFSET, "without")):
+        found = averaged(
+            results.transfer(arch, "casp", there, key)
+            for arch in results.architectures("core")
+            for there in TESTS
+        )
+        if found is not None:
+            met = "met" if found.value <= WORST_TRANSFER else "missed"
+            yield (
+                f"Casp learned from the other data set, {said} the offset between the sets: P1 "
+                f"{with_interval(found)}; at most {WORST_TRANSFER:.0f} % worse was aimed at "
+                f"({met})."
+            )
+
+
+def controls(results: Results) -> Iterator[str]:
+    """What true, shuffled and constant depth do."""
+    expected = {"true": "a gain", "shuffled": "no gain", "constant": "no gain"}
+    for depth in CONTROLS:
+        for name, columns in KINDS.items():
+            found = results.mean_control(columns, depth)
+            if found is None:
+                continue
+            helps = found.sure and found.value < 0
+            right = helps == (depth == "true")
+            xyc = results.mean_gain(columns, "xyc", "xy")
+            confidence = (
+                f" (casp holds confidence too, which alone changes it by {with_interval(xyc)})"
+                if xyc is not None and depth != "true"
+                else ""
+            )
+            yield (
+                f"{depth.capitalize()} depth, {name}: {with_interval(found)}{confidence}; "
+                f"{expected[depth]} was to be expected from depth, and this is "
+                f"{'so' if right else 'not so by this number alone'}."
+            )
+
+
+def beyond(results: Results) -> Iterator[str]:
+    """Casp against xyc and xycd; where it is no better than xyc, why."""
+    for name, columns in KINDS.items():
+        depth, descriptor = (results.mean_gain(columns, "casp", other) for other in ("xyc", "xycd"))
+        if depth is None or descriptor is None:
+            continue
+        yield (
+            f"{name.capitalize()}, beyond confidence, depth is worth {with_interval(depth)}: "
+            f"{verdict(depth)}. Median, minimum and maximum instead of one point are worth "
+            f"{with_interval(descriptor)}: {verdict(descriptor)}."
+        )
+    for arch in results.architectures("core"):
+        for name, columns in KINDS.items():
+            found = results.gain(arch, columns, "casp", "xyc")
+            if found is not None and not (found.sure and found.value < 0):
+                yield _why(results, arch, name, found)
+
+
+def _why(results: Results, arch: str, name: str, found: Change) -> str:
+    """Where casp does not beat xyc: can this network use depth at all?"""
+    columns = KINDS[name]
+    true = averaged(
+        results.change(
+            Cell("controls", arch, column, "casp", "true"), core_cell(arch, column, "xyc")
+        )
+        for column in columns
+    )
+    said = f"{arch}, {name}: casp does not surely beat xyc ({with_interval(found)})."
+    if true is None:
+        return said
+    if true.sure and true.value < 0:
+        return (
+            f"{said} With true depth it does ({with_interval(true)}): the network can use depth, "
+            "and the depth's errors take the gain away."
+        )
+    return (
+        f"{said} Nor does it with true depth ({with_interval(true)}): so short a training of this "
+        "network does not learn to use depth."
+    )
+
+
+def strata(results: Results) -> Iterator[str]:
+    """Hidden joints, novel poses."""
+    for name, columns in KINDS.items():
+        free, hidden = (
+            stratum(results, columns, "occlusion of the joint", i, "p1") for i in range(2)
+        )
+        if free is None or hidden is None:
+            continue
+        more = Change(hidden.value - free.value, hidden.draws - free.draws)
+        side = "hidden joints gain more" if more.value < 0 else "free joints gain more"
+        yield (
+            f"{name.capitalize()}, free joints change by {with_interval(free)}, hidden ones by "
+            f"{with_interval(hidden)}: {side if more.sure else 'no sure difference'}."
+        )
+    novel = stratum(results, OOD, "pose novelty", N_BINS - 1, "p1")
+    if novel is not None:
+        yield (
+            "Across data sets the most novel fifth of the poses changes by "
+            f"{with_interval(novel)}; the paper reports {signed(PAPER['novel'])} % on novel poses; "
+            f"ours {against(novel, PAPER['novel'])}."
+        )
+
+
+def oracle(results: Results) -> Iterator[str]:
+    """Three depth bins of the true depth."""
+    changes = []
+    for column in OOD:
+        cell, xy = variant_cell("ordinal, true depth", column), core_cell(FASTEST, column, "xy")
+        changes.append(results.change(cell, xy))
+    found = averaged(changes)
+    if found is not None:
+        yield (
+            "An oracle that says of each joint whether it is nearer than the root, level with it "
+            f"or farther changes P1 across data sets by {with_interval(found)}; the paper reports "
+            f"about {signed(PAPER['ordinal'])} %; ours {against(found, PAPER['ordinal'])}."
+        )
+
+
+def noise(results: Results) -> Iterator[str]:
+    """A family of errors that training has not seen."""
+    for label, said in {
+        DEFAULT: "unseen in the simulation, though training shakes depth a little in every way",
+        "unspoilt": "unseen, and training did not shake depth at all",
+    }.items():
+        p1, p2 = (
+            noise_change(results, label, DEFAULT, SYSTEMATIC, ID[0], key) for key in ("p1", "p2")
+        )
+        if p1 and p2:
+            yield _aimed(f"the systematic family, {said}", p1, p2, AIMS["unseen"])
+    seen, seen_2 = (
+        noise_change(results, SYSTEMATIC, SYSTEMATIC, SYSTEMATIC, ID[0], key)
+        for key in ("p1", "p2")
+    )
+    if seen and seen_2:
+        yield (
+            f"Trained with that family: {with_interval(seen)} in P1, {with_interval(seen_2)} in P2."
+        )
