@@ -147,3 +147,11 @@ def test_the_hash_sees_results_and_ignores_places(tmp_path: Path) -> None:
     assert config_hash(config) == config_hash(ToyConfig(root=tmp_path, device="cuda", dry_run=True))
     assert config_hash(config) != config_hash(ToyConfig(epochs=11))
     assert config_hash(config) != config_hash(ToyConfig(model=ModelSection(channels=3)))
+
+
+def test_a_word_that_yaml_takes_for_a_boolean_stays_a_word() -> None:
+    from auglift.train import TrainConfig
+
+    config = load_config(TrainConfig, sets=["depth=true", "curves=false"])
+    assert config.depth == "true"
+    assert config.curves is False

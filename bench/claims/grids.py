@@ -26,7 +26,7 @@ from auglift.sweep import SweepConfig
 Axis = tuple[str, ...]
 
 TRUE = "'true'"
-"""A bare one would be read as YAML's boolean."""
+"""A bare one would be YAML's boolean in the records."""
 SEEDS: Axis = ("0", "1", "2")
 TESTS = ("cmu", "uiprmd")
 VARIANTS: Axis = ("xy", "xyc", "xycd", "casp")
@@ -56,7 +56,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-SHARED: dict[str, Any] = {"fps": 12.5, "schedule": "cosine", "warmup_epochs": 0.25}
+SHARED: dict[str, Any] = {
+    "fps": 12.5, "schedule": "cosine", "warmup_epochs": 0.25, "curves": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
