@@ -49,10 +49,11 @@ class ExportConfig(StageConfig):
     """Which lifter, and where to."""
 
     checkpoint: str | None = setting(None)
-    """A run's name or folder, or a .safetensors file; default: the newest run."""
+    """A run's name or folder, a .safetensors file, or a lifter of the zoo; default: the newest
+    run."""
 
     output: Path | None = setting(None, affects_result=False)
-    """The ONNX file; default: beside the weights."""
+    """The ONNX file; default: beside the weights, or here if they are the zoo's."""
 
     def __post_init__(self) -> None:
         if self.output is not None and self.output.suffix != ".onnx":
@@ -74,14 +75,16 @@ class ExportResult:
 
 def export(config: ExportConfig) -> ExportResult:
     """Write the ONNX file, unless it is there already."""
-    from auglift.lifting.checkpoint import find_checkpoint, load_lifter
+    from auglift.lifting.checkpoint import load_lifter
+    from auglift.lifting.choice import find_lifter
     from auglift.lifting.on_tables import check_lifts
     from auglift.storage.fetch import file_sha256
+    from auglift.storage.zoo import results_folder
 
-    checkpoint = find_checkpoint(Workspace(config.root), config.checkpoint)
+    checkpoint = find_lifter(Workspace(config.root), config.checkpoint)
     model, spec = load_lifter(checkpoint)
     check_lifts(config.checkpoint or checkpoint.parent.name, spec)
-    path = config.output or checkpoint.with_suffix(".onnx")
+    path = config.output or results_folder(checkpoint) / f"{checkpoint.stem}.onnx"
     metadata = describe(model, spec, file_sha256(checkpoint))
     done = path.exists() and not config.overwrite and _is_done(path, metadata)
     difference = None if done or config.dry_run else export_lifter(model, spec, path, metadata)

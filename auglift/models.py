@@ -45,6 +45,7 @@ class ModelState:
     licence: str
     non_commercial: bool
     description: str
+    score: str
     status: Literal["embedded", "here", "to fetch", "no address", "fetched", "verified", "wrong"]
     path: Path | None
     size_mb: float | None
@@ -119,6 +120,7 @@ def _state(card: Any, config: ModelsConfig) -> ModelState:
         card.licence,
         card.non_commercial,
         card.description,
+        card.score,
         status,  # type: ignore[arg-type]
         path,
         size_mb,

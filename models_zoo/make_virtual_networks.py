@@ -31,6 +31,9 @@ OWNER_CELLS = 3
 BALL_FROM_MIDDLE = 100.0  # red or green so far from the middle of the scale: any ball
 FULL_SCORE_AREA_PX = 300.0
 
+PATCH_PX = 14
+PATCHES = "patches"  # the card's feature_tensor
+
 SCALE_ERROR = 0.12
 SCALE_FREQUENCY = 1.7  # radians per level of the picture's mean red: any two pictures differ
 
@@ -111,12 +114,20 @@ def make_depth_network(path: Path) -> None:
         "AveragePool", metres, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=0
     )
     scaled = graph.add("Mul", blurred, _scale_error(graph, float(mean[0]), float(std[0])))
+    _patches(graph)
     graph.add("Squeeze", scaled, graph.constant([1], np.int64), output="depth")
     graph.save(
         path,
         {"image": ["batch", 3, "height", "width"]},
         {"depth": (TensorProto.FLOAT, ["batch", "height", "width"])},
     )
+
+
+def _patches(graph: Graph) -> None:
+    """The mean colour of each patch: nothing to the depth, but a feature for those who ask."""
+    mean = graph.add("AveragePool", "image", kernel_shape=[PATCH_PX] * 2, strides=[PATCH_PX] * 2)
+    same = graph.constant(np.eye(3, dtype=np.float32)[:, :, None, None])
+    graph.add("Conv", mean, same, output=PATCHES)
 
 
 def _scale_error(graph: Graph, mean: float, std: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,25 @@ def write_xycd(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def lifter_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """`lifter_zoo({"small": ("casp", 27, 45.0)})`: lifters of random weights are all of the zoo.
+
+    By name: variant, frames, and the card's P1 in validation. The zoo's folder comes back.
+    """
+
+    def make(lifters: dict[str, tuple[str, int, float]]) -> Path:
+        zoo = tmp_path / "models_zoo"
+        for name, (variant, frames, p1_mm) in lifters.items():
+            _write_lifter(zoo, name, variant, frames, p1_mm)
+        for module in ("auglift.config", "auglift.storage.cards", "auglift.storage.zoo"):
+            monkeypatch.setattr(f"{module}.models_zoo_folder", lambda: zoo)
+        monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path / "cache"))
+        return zoo
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def virtual_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The raw folder of a tiny virtual dataset, to be read only.
@@ -114,6 +135,67 @@ def one_take(tmp_path: Path, virtual_data: Path) -> Path:
     shutil.copy(virtual_data / "dataset.json", raw)
     preprocess(PreprocessConfig(root=tmp_path))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 server on this machine."""
+    server = pytest.importorskip("moto.server", reason="needs moto, an S3 server for tests")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would name every request
+    running = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    yield "http://{}:{}".format(*running.get_host_and_port())
+    running.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The address of an empty bucket; the environment knows how to get there."""
+    from pyarrow.fs import S3FileSystem
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex}"
+    S3FileSystem(
+        region="us-east-1", endpoint_override=s3_server, allow_bucket_creation=True
+    ).create_dir(name)
+    return f"s3://{name}"
+
+
+def _write_lifter(zoo: Path, name: str, variant: str, frames: int, p1_mm: float) -> None:
+    """A TCN of random weights, and its card."""
+    import yaml
+
+    from auglift.lifting.checkpoint import save_lifter
+    from auglift.lifting.models import build_model
+    from auglift.lifting.spec import FeatureConfig, LifterSpec
+    from auglift.storage.fetch import file_sha256
+
+    features = FeatureConfig(variant=variant)
+    model = {"in_channels": len(features.channels), "frames": frames, "channels": 4}
+    file = zoo / "lifters" / f"{name}.safetensors"
+    spec = LifterSpec(arch="tcn", model=model, features=features)
+    save_lifter(file, build_model("tcn", **model), spec, half=True)
+    card = {
+        "id": name, "kind": "lifter", "file": f"lifters/{file.name}", "sha256": file_sha256(file),
+        "licence": "Apache-2.0", "non_commercial": False, "contract": {"inputs": {}, "outputs": {}},
+        "description": f"Lifter tcn, {variant}; random weights.", "score": f"P1 {p1_mm} mm; a test",
+        "lifter": {
+            "arch": "tcn", "variant": variant, "frames": frames, "fps": 25.0, "parameters": 1,
+            "size_mb": 0.1, "validation_p1_mm": p1_mm, "validation_p2_mm": 0.8 * p1_mm,
+            "training_data": [], "retrain": "auglift train", "limits": "It knows nothing.",
+        },
+    }  # fmt: skip
+    (zoo / f"{name}.yaml").write_text(yaml.safe_dump(card))
 
 
 def _track(

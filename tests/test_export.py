@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,16 @@ def test_what_is_there_is_done_until_the_weights_change(tmp_path: Path, root: Pa
     assert path.stat().st_mtime_ns == before
     assert export(ExportConfig(checkpoint=str(weights), output=path)).difference is not None
     assert path.stat().st_mtime_ns > before
+
+
+def test_a_lifter_of_the_zoo_is_exported_to_where_one_is(
+    tmp_path: Path, lifter_zoo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo = lifter_zoo({"small-xy": ("xy", 3, 60.0)})
+    monkeypatch.chdir(tmp_path)
+    assert export(ExportConfig(checkpoint="small-xy")).path == Path("small-xy.onnx")
+    assert (tmp_path / "small-xy.onnx").is_file()
+    assert not list(zoo.rglob("*.onnx"))
 
 
 def test_other_peoples_files_are_kept(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from auglift.cli.main import app
 from auglift.errors import ModelError, UsageError
 from auglift.models import ModelsConfig, models
 from auglift.storage import zoo
@@ -95,6 +97,29 @@ def test_an_unknown_model_is_answered_with_the_nearest():
     with pytest.raises(UsageError, match="unknown model") as caught:
         models(ModelsConfig(models=("rtmpose-n",)))
     assert "rtmpose-m" in caught.value.hint
+
+
+def test_embedded_lifters_are_listed_verified_and_found(lifter_zoo, runner):
+    zoo = lifter_zoo({"small-casp": ("casp", 27, 45.0), "small-xy": ("xy", 27, 60.0)})
+    listed = by_id(models(ModelsConfig(kind="lifter")))
+    assert {(m.status, m.licence, m.score) for m in listed.values()} == {
+        ("embedded", "Apache-2.0", "P1 45.0 mm; a test"),
+        ("embedded", "Apache-2.0", "P1 60.0 mm; a test"),
+    }
+    table = runner.invoke(app, ["models"]).stdout
+    assert "small-casp" in table
+    assert "Lifter tcn, casp: P1 45.0 mm" in " ".join(table.split())
+    assert {m.status for m in models(ModelsConfig(action="verify")).models} == {"verified"}
+    [model] = models(ModelsConfig(action="path", models=("small-xy",))).models
+    assert model.path == zoo / "lifters" / "small-xy.safetensors"
+    model.path.write_bytes(b"other weights")
+    assert [m.id for m in models(ModelsConfig(action="verify")).wrong] == ["small-xy"]
+
+
+@pytest.fixture
+def runner(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    return CliRunner()
 
 
 def run(*arguments):

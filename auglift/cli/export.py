@@ -18,13 +18,14 @@ def export(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="Run's name or folder, or .safetensors file; default: the newest run.",
+            help="Run's name or folder, .safetensors file, or lifter of the zoo; "
+            "default: the newest run.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The ONNX file; default: beside the weights."),
+        typer.Option("-o", "--output", help="The ONNX file; default: beside the run's weights."),
     ] = None,
 ) -> None:
     """Write a trained lifter as an ONNX file, for programs without torch.

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from auglift.cli.session import Session
 from auglift.cli.tables import number, results_table
-from auglift.models import ModelsConfig, ModelsResult
+from auglift.models import ModelsConfig, ModelsResult, ModelState
 
 STATUS = {
     "embedded": "[green]in the package[/green]",
@@ -41,7 +41,7 @@ def models(
 
     \b
     [bold]auglift models[/bold]                            every model
-    [bold]auglift models list --kind depth[/bold]          depth networks only
+    [bold]auglift models list --kind lifter[/bold]         the lifters, with their scores
     [bold]auglift models fetch rtmdet-m rtmpose-m[/bold]   before a job without internet
     [bold]auglift models verify[/bold]                     are the files what their cards say?
     [bold]auglift models path rtmpose-m[/bold]             for scripts
@@ -84,6 +84,12 @@ def _table(result: ModelsResult) -> Table:
             STATUS[model.status],
             size,
             escape(model.licence) + limit,
-            escape(model.description.split(";")[0]),
+            escape(_in_short(model)),
         )
     return table
+
+
+def _in_short(model: ModelState) -> str:
+    """What it is; of lifters, which are chosen by it, also how well they do."""
+    what, score = (words.split(";")[0] for words in (model.description, model.score))
+    return f"{what}: {score}" if model.kind == "lifter" and score else what

@@ -16,13 +16,21 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
-from auglift.errors import AugliftError, BrokenFileError, MissingDataError, SchemaError
+from auglift.errors import (
+    AugliftError,
+    BrokenFileError,
+    MissingDataError,
+    ModelError,
+    SchemaError,
+)
 from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.spec import LifterSpec, spec_of_plain
+from auglift.storage.addresses import place
 from auglift.storage.atomic import write_bytes
+from auglift.storage.remote_path import on_disk
 from auglift.storage.workspace import Workspace
 
 FORMAT = "auglift-lifter"
@@ -36,21 +44,25 @@ logger = logging.getLogger(__name__)
 def find_checkpoint(workspace: Workspace, wanted: str | None) -> Path:
     """A file as it is; else the best weights of the run that is named, or of the newest."""
     if wanted is not None and wanted.endswith(".safetensors"):
-        return Path(wanted)
+        return place(wanted)
     choice = workspace.find_run(wanted)
     logger.info("run %s: %s", choice.run.name, choice.why)
     assert choice.run.model is not None  # find_run returns runs with weights only
     return choice.run.model
 
 
-def save_lifter(path: Path, model: nn.Module, spec: LifterSpec) -> None:
-    """Write weights and spec to one file, whole or not at all."""
+def save_lifter(path: Path, model: nn.Module, spec: LifterSpec, *, half: bool = False) -> None:
+    """Write weights and spec to one file, whole or not at all; the same always gives the same.
+
+    With `half`, matrices are float16 on disk, for a file of half the size; they are read back as
+    float32, which is what is reckoned with.
+    """
     weights = {
-        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+        name: _on_disk(value.detach().cpu(), half) for name, value in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "version": str(VERSION), "spec": json.dumps(asdict(spec))}
     # `save_file` would make a file that nobody else on a shared disk can read.
-    write_bytes(path, save(weights, metadata=metadata))
+    write_bytes(path, _in_order(save(weights, metadata=metadata)))
 
 
 def load_lifter(path: Path, device: str | torch.device = "cpu") -> tuple[LifterModel, LifterSpec]:
@@ -77,7 +89,8 @@ def save_resume_state(path: Path, state: dict[str, Any]) -> None:
 def load_resume_state(path: Path) -> dict[str, Any]:
     """Read a state written by `save_resume_state`; tensors and plain values only."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
         raise BrokenFileError(
             f"not a readable training state: {error}",
@@ -87,11 +100,34 @@ def load_resume_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def _on_disk(value: Tensor, half: bool) -> Tensor:
+    """Biases, scales and statistics stay as they are: they are few, and what is small adds up."""
+    if not half or value.ndim < 2 or not value.is_floating_point():
+        return value.contiguous()
+    packed = value.to(torch.float16).contiguous()
+    if not bool(packed.isfinite().all()):
+        raise ModelError("weights beyond 65,504 have no float16", hint="keep them as float32")
+    return packed
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted, which safetensors leaves to chance."""
+    n_header = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + n_header])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the weights begin at a multiple of eight
+    return len(text).to_bytes(8, "little") + text + content[8 + n_header :]
+
+
 def _read(path: Path, device: str | torch.device) -> tuple[dict[str, str], dict[str, Any]]:
     if not path.is_file():
         raise MissingDataError("no such checkpoint", where=path, hint="auglift train writes one")
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
+        with (
+            on_disk(path) as local,
+            safe_open(local, framework="pt", device=str(device)) as file,
+        ):
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:

@@ -63,11 +63,34 @@ class Lifter:
         return cls(model, spec, device, precision)
 
     @classmethod
-    def from_zoo(cls, name: str, device: str = "auto", root: Path | str = ".") -> Lifter:
-        """A lifter by name: a run below `root`, its folder, a checkpoint, or a card of the zoo."""
-        from auglift.lifting.choice import find_lifter  # which opens lifters itself
+    def from_zoo(
+        cls,
+        name: str | None = None,
+        device: str = "auto",
+        root: Path | str = ".",
+        *,
+        has_depth: bool = False,
+        has_confidence: bool = True,
+        one_frame: bool = False,
+    ) -> Lifter:
+        """A lifter by name: a run below `root`, its folder, a checkpoint, or a card of the zoo.
 
-        return cls.open(find_lifter(Workspace(Path(root)), name), pick_device(device))
+        Without a name it is the one that `auglift infer` would take for what there is: joints with
+        confidences of a clip, unless something else is said.
+        """
+        from auglift.lifting.choice import find_lifter, open_lifter  # which open lifters themselves
+
+        workspace, device = Workspace(Path(root)), pick_device(device)
+        if name is not None:
+            return cls.open(find_lifter(workspace, name), device)
+        return open_lifter(
+            workspace,
+            None,
+            has_depth=has_depth,
+            has_confidence=has_confidence,
+            one_frame=one_frame,
+            device=device,
+        ).lifter
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{name}={value}" for name, value in self._facts().items())

@@ -13,23 +13,36 @@ names and shapes of inputs and outputs. Cards are read strictly: an unknown key 
     non_commercial: false
     contract: {input_wh: …, layout: …, inputs: {…}, outputs: {…}}
     description: …                further: recipe, score, notes
+    lifter: {variant: …, …}       of lifters only: what a choice among them hangs on, and their past
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from auglift.config import models_zoo_folder
 from auglift.errors import ConfigError, unknown_name
+from auglift.storage import card_fields as read
+from auglift.storage.card_fields import UNKNOWN, Readers, Shape
 
-KINDS = ("person", "pose", "depth", "lifter")
-UNKNOWN = "unknown"
+__all__ = [
+    "KINDS",
+    "LIFTER",
+    "UNKNOWN",
+    "Card",
+    "Contract",
+    "LifterFacts",
+    "TrainingData",
+    "get_card",
+    "load_cards",
+    "read_card",
+]
 
-Shape = tuple[int | None, ...]
+LIFTER = "lifter"
+KINDS = ("person", "pose", "depth", LIFTER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +60,50 @@ class Contract:
 
     layout: str = ""
     """Axes, colour order and normalisation, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """One data set that a lifter has learned from."""
+
+    dataset: str
+    rows: int
+    licence: str
+    credit: str
+    """Whom to name, and how."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifterFacts:
+    """What is known of a lifter beyond other models."""
+
+    arch: str
+    variant: str
+    """Which of a detection's columns it looks at, a key of `lifting.spec.VARIANTS`."""
+
+    frames: int
+    """That it sees at once."""
+
+    fps: float
+    """Rate of its frames."""
+
+    parameters: int
+
+    size_mb: float
+    """Of its file, in millions of bytes."""
+
+    validation_p1_mm: float
+    """P1 on training subjects that were held out; lifters are chosen by it, never by a test."""
+
+    validation_p2_mm: float
+
+    training_data: tuple[TrainingData, ...]
+
+    retrain: str
+    """The command that makes it again."""
+
+    limits: str
+    """What it must not be trusted with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +138,11 @@ class Card:
     """What it scored, and where."""
 
     notes: str = ""
+    lifter: LifterFacts | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind == LIFTER) != (self.lifter is not None):
+            raise ValueError(f"kind is {self.kind}; the section 'lifter' belongs to kind {LIFTER}")
 
 
 def load_cards(folder: Path | None = None) -> dict[str, Card]:
@@ -107,7 +169,7 @@ def read_card(path: Path) -> Card:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"the card is not readable as YAML: {error}", where=path) from error
     try:
-        card = Card(**_read_keys(tree, Card, _CARD_KEYS))
+        card = Card(**read.read_keys(tree, Card, _CARD))
     except ValueError as error:
         raise ConfigError(f"the card's {error}", where=path) from error
     if card.id != path.stem:
@@ -115,113 +177,45 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def _read_keys(
-    tree: object, kind: type, readers: Mapping[str, Callable[[Any], Any]]
-) -> dict[str, Any]:
-    """The values of `tree` for the dataclass `kind`, each read by its reader."""
-    if not isinstance(tree, dict):
-        raise ValueError(f"{kind.__name__.lower()} has no `key: value` lines")
-    for key in tree:
-        if key not in readers:
-            unknown = unknown_name("key", str(key), readers)
-            raise ValueError(f"{unknown.what}: {unknown.hint}")
-    for f in fields(kind):
-        required = f.default is MISSING and f.default_factory is MISSING
-        if f.name not in tree and required:
-            raise ValueError(f"'{f.name}' is missing")
-    values = {}
-    for key, value in tree.items():
-        try:
-            values[key] = readers[key](value)
-        except ValueError as error:
-            raise ValueError(f"{key}: {error}") from error
-    return values
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{value!r} is not a text")
-    return value.strip()
-
-
-def _one_of(*known: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in known:
-            raise ValueError(f"{value!r} is none of {', '.join(known)}")
-        return str(value)
-
-    return read
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _sha256(value: object) -> str:
-    if value != UNKNOWN and not re.fullmatch("[0-9a-f]{64}", str(value)):
-        raise ValueError(f"{value!r} is neither 64 hex digits nor '{UNKNOWN}'")
-    return str(value)
-
-
-def _relative_file(value: object) -> str:
-    path = PurePosixPath(_text(value))
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"{value!r} leads out of the model folder")
-    return str(path)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"{value!r} is not a list")
-    return tuple(_text(item) for item in value)
-
-
-def _shapes(value: object) -> dict[str, Shape]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{value!r} does not map names to shapes")
-    return {_text(name): _shape(sizes) for name, sizes in value.items()}
-
-
-def _shape(value: object) -> Shape:
-    if not isinstance(value, list) or not all(n is None or type(n) is int for n in value):
-        raise ValueError(f"{value!r} is not a list of whole numbers and nulls")
-    return tuple(value)
-
-
-def _options(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{value!r} does not map names to values")
-    return value
-
-
-def _size(value: object) -> tuple[int, int]:
-    match _shape(value):
-        case (int(width), int(height)):
-            return width, height
-    raise ValueError(f"{value!r} is not [width, height]")
-
-
-_CONTRACT_KEYS: dict[str, Callable[[Any], Any]] = {
-    "inputs": _shapes,
-    "outputs": _shapes,
-    "input_wh": _size,
-    "layout": _text,
+_CONTRACT: Readers = {
+    "inputs": read.shapes,
+    "outputs": read.shapes,
+    "input_wh": read.size,
+    "layout": read.text,
 }
-_CARD_KEYS: dict[str, Callable[[Any], Any]] = {
-    "id": _text,
-    "kind": _one_of(*KINDS),
-    "file": _relative_file,
-    "sha256": _sha256,
-    "licence": _text,
-    "non_commercial": _flag,
-    "contract": lambda tree: Contract(**_read_keys(tree, Contract, _CONTRACT_KEYS)),
-    "description": _text,
-    "urls": _texts,
-    "member": _text,
-    "options": _options,
-    "recipe": _text,
-    "score": _text,
-    "notes": _text,
+_TRAINING_DATA: Readers = {
+    "dataset": read.text,
+    "rows": read.count,
+    "licence": read.text,
+    "credit": read.text,
+}
+_LIFTER: Readers = {
+    "arch": read.text,
+    "variant": read.text,
+    "frames": read.count,
+    "fps": read.positive,
+    "parameters": read.count,
+    "size_mb": read.positive,
+    "validation_p1_mm": read.positive,
+    "validation_p2_mm": read.positive,
+    "training_data": read.listed(read.section(TrainingData, _TRAINING_DATA)),
+    "retrain": read.text,
+    "limits": read.text,
+}
+_CARD: Readers = {
+    "id": read.text,
+    "kind": read.one_of(*KINDS),
+    "file": read.relative_file,
+    "sha256": read.sha256,
+    "licence": read.text,
+    "non_commercial": read.flag,
+    "contract": read.section(Contract, _CONTRACT),
+    "description": read.text,
+    "urls": read.listed(read.text),
+    "member": read.text,
+    "options": read.options,
+    "recipe": read.text,
+    "score": read.text,
+    "notes": read.text,
+    "lifter": read.section(LifterFacts, _LIFTER),
 }

@@ -23,7 +23,15 @@ from auglift.storage.atomic import write_text
 from auglift.storage.cards import UNKNOWN, Card, get_card, load_cards
 from auglift.storage.fetch import fetch, file_sha256
 
-__all__ = ["Card", "cache_folder", "find_file", "get_card", "load_cards", "model_path"]
+__all__ = [
+    "Card",
+    "cache_folder",
+    "find_file",
+    "get_card",
+    "load_cards",
+    "model_path",
+    "results_folder",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +72,13 @@ def cache_folder() -> Path:
 
     named = os.environ.get("AUGLIFT_CACHE")
     return Path(named).expanduser() if named else platformdirs.user_cache_path("auglift")
+
+
+def results_folder(weights: Path) -> Path:
+    """Where what is made of weights goes: beside them; of the zoo's, which lie in the package or
+    in the cache, where one is."""
+    is_of_zoo = any(weights.is_relative_to(f) for f in (models_zoo_folder(), cache_folder()))
+    return Path() if is_of_zoo else weights.parent
 
 
 def _model_folders(model_dir: Path | None) -> list[Path]:

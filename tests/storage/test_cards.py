@@ -33,6 +33,21 @@ def write_card(folder: Path, name: str = "tiny", **changes: object) -> Path:
     return path
 
 
+LIFTER = {
+    "arch": "tcn",
+    "variant": "casp",
+    "frames": 27,
+    "fps": 25.0,
+    "parameters": 1000,
+    "size_mb": 1.5,
+    "validation_p1_mm": 45,
+    "validation_p2_mm": 35.5,
+    "training_data": [{"dataset": "cmu", "rows": 7, "licence": "free", "credit": "CMU"}],
+    "retrain": "auglift train",
+    "limits": "None known.",
+}
+
+
 def test_card_is_read_with_its_contract(tmp_path: Path):
     card = read_card(write_card(tmp_path, urls=["https://a/b.zip"], member="end2end.onnx"))
     assert card.contract == Contract(
@@ -43,6 +58,13 @@ def test_card_is_read_with_its_contract(tmp_path: Path):
     )
     assert (card.kind, card.urls, card.member) == ("pose", ("https://a/b.zip",), "end2end.onnx")
     assert (card.recipe, card.score, card.notes) == ("", "", "")
+
+
+def test_a_lifters_card_says_what_it_learned_from(tmp_path: Path):
+    lifter = read_card(write_card(tmp_path, kind="lifter", lifter=LIFTER)).lifter
+    assert lifter is not None
+    assert (lifter.variant, lifter.frames, lifter.validation_p1_mm) == ("casp", 27, 45.0)
+    assert [(data.dataset, data.rows) for data in lifter.training_data] == [("cmu", 7)]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +86,18 @@ def test_card_is_read_with_its_contract(tmp_path: Path):
         ({"contract": {"inputs": {"x": [True]}, "outputs": {}}}, "contract: inputs: .True. is not"),
         ({"contract": {**CARD["contract"], "input_wh": [192]}}, "input_wh: .192. is not"),
         ({"contract": None}, "contract: contract has no"),
+        ({"kind": "lifter"}, "kind is lifter; the section 'lifter' belongs to kind lifter"),
+        ({"lifter": LIFTER}, "kind is pose; the section 'lifter' belongs to kind lifter"),
+        ({"kind": "lifter", "lifter": {**LIFTER, "frames": 0}}, "lifter: frames: 0 is not a whole"),
+        ({"kind": "lifter", "lifter": {**LIFTER, "fps": -1}}, "lifter: fps: -1 is not a positive"),
+        (
+            {"kind": "lifter", "lifter": {**LIFTER, "validation_p1_mm": "45"}},
+            "lifter: validation_p1_mm: '45' is not a positive",
+        ),
+        (
+            {"kind": "lifter", "lifter": {**LIFTER, "training_data": [{"dataset": "cmu"}]}},
+            "lifter: training_data: 'rows' is missing",
+        ),
     ],
 )
 def test_faulty_card_is_refused(tmp_path: Path, changes: dict, message: str):

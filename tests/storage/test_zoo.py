@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from auglift.config import models_zoo_folder
 from auglift.errors import ModelError, UsageError
 from auglift.storage.cards import UNKNOWN, Card, Contract
-from auglift.storage.zoo import cache_folder, model_path
+from auglift.storage.zoo import cache_folder, model_path, results_folder
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -147,6 +148,14 @@ def test_cache_is_the_users_unless_named(monkeypatch, tmp_path: Path):
 
 
 # --- fetching ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_beside_the_zoos_weights(tmp_path: Path, cache: Path):
+    assert results_folder(tmp_path / "work_dirs" / "a" / "best_model.safetensors") == (
+        tmp_path / "work_dirs" / "a"
+    )
+    assert results_folder(cache / "models" / "lifter.safetensors") == Path()
+    assert results_folder(models_zoo_folder() / "lifters" / "lifter.safetensors") == Path()
 
 
 def test_fetch_once_and_say_what(site: Site, cache: Path, caplog, capfd):

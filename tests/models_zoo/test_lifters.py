@@ -1,0 +1,70 @@
+"""Every embedded lifter is what its card says, and can be made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from auglift.config import load_config, recipe_path
+from auglift.lifting.checkpoint import load_lifter
+from auglift.lifting.spec import VARIANTS
+from auglift.lifting.zoo_choice import Given, best_first
+from auglift.storage.cards import LIFTER, Card, load_cards
+from auglift.storage.zoo import find_file, model_path
+from auglift.train import TrainConfig
+
+LIFTERS = [card for card in load_cards().values() if card.kind == LIFTER]
+LARGEST_MB = 25.0
+
+embedded = pytest.mark.parametrize("card", LIFTERS, ids=lambda card: card.id)
+
+
+@embedded
+def test_the_file_is_the_cards(card: Card) -> None:
+    facts = card.lifter
+    assert facts is not None
+    path = model_path(card)  # which compares the hash
+    assert path == find_file(card)
+    model, spec = load_lifter(path)
+    assert (spec.arch, spec.features.variant, spec.fps) == (facts.arch, facts.variant, facts.fps)
+    assert model.receptive_field == facts.frames
+    assert sum(p.numel() for p in model.parameters()) == facts.parameters
+    assert path.stat().st_size / 1e6 == pytest.approx(facts.size_mb, abs=0.006)
+    assert facts.size_mb <= LARGEST_MB
+    assert spec.target.metric
+    assert card.contract.inputs["features"][-2:] == (17, len(spec.features.channels))
+
+
+@embedded
+def test_its_past_is_told(card: Card) -> None:
+    facts = card.lifter
+    assert facts is not None
+    assert facts.variant in VARIANTS
+    assert not card.non_commercial
+    assert facts.training_data
+    assert f"--checkpoint {card.id}" in card.score
+    assert f"auglift train --recipe {card.id}" in facts.retrain
+    for data in facts.training_data:
+        assert f"auglift simulate --dataset {data.dataset}" in facts.retrain
+
+
+@embedded
+def test_its_recipe_trains_it(card: Card) -> None:
+    config = load_config(TrainConfig, files=[recipe_path(card.id)], environment={})
+    facts = card.lifter
+    assert facts is not None
+    assert set(config.dataset) == {data.dataset for data in facts.training_data}
+    assert config.features.variant == facts.variant
+
+
+@pytest.mark.skipif(not LIFTERS, reason="no lifter is embedded yet")
+@pytest.mark.parametrize("one_frame", [False, True])
+def test_there_is_one_for_whatever_there_is(one_frame: bool) -> None:
+    """The variant that looks at all of it, of one frame for photos."""
+    for given, variant in (
+        (Given(True, True, one_frame), "casp"),
+        (Given(False, True, one_frame), "xyc"),
+        (Given(False, False, one_frame), "xy"),
+    ):
+        _, facts = best_first(LIFTERS, given)[0]
+        assert facts.variant == variant
+        assert (facts.frames == 1) == one_frame
