@@ -17,19 +17,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from auglift.config import StageConfig, config_hash, setting
 from auglift.errors import ConfigError, PartlyDoneError
-from auglift.executors import Progress, fault_point, parse_shard, silent
+from auglift.executors import Progress, Shard, fault_point, parse_shard, silent
 from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from auglift.detection.default_models import ModelNames
     from auglift.detection.detector import DescriptorOptions
+    from auglift.detection.detector_request import DetectorRequest
     from auglift.detection.frame_grid import Part
-    from auglift.detection.part_record import DetectionSettings, PartCounts
-    from auglift.detection.part_runs import DetectorRequest
+    from auglift.detection.part_plan import Plan
+    from auglift.detection.part_record import DetectionSettings
     from auglift.detection.part_status import GridStatus
     from auglift.detection.part_work import PartJob
     from auglift.detection.zoo_detector import OpenedDetector
@@ -173,14 +173,51 @@ class DetectDepthResult:
     """None where nothing was done."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """The parts: all, this run's share, and what is done of it or has to be."""
+@dataclass(frozen=True)
+class _Work:
+    """Where the work is; the dataset is named in the config, whoever named it."""
 
-    grid: list[Part]
-    mine: list[Part]
-    done: dict[int, PartCounts]
-    todo: list[Part]
+    config: DetectDepthConfig
+    dataset: str
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.config.root)
+
+    @property
+    def folder(self) -> Path:
+        """Of the detections."""
+        return self.workspace.detections_folder(self.dataset)
+
+    @property
+    def data(self) -> Path:
+        return self.config.data or self.workspace.raw_folder(self.dataset)
+
+    def grid(self) -> list[Part]:
+        """The parts of all shards."""
+        from auglift.detection.frame_grid import GridOptions, read_grid
+
+        config = self.config
+        options = GridOptions(
+            part_frames=config.part_frames,
+            every=config.every,
+            limit=config.limit,
+            box_margin=config.box_margin if config.person == "gt-box" else None,
+        )
+        return read_grid(self.workspace.annotations_folder(self.dataset), self.folder, options)
+
+    def share(self, grid: Sequence[Part]) -> Sequence[Part]:
+        """The parts of this run's shard."""
+        return parse_shard(self.config.shard).take(grid) if self.config.shard else grid
+
+    def as_recorded(self, besides: Sequence[str] = ()) -> _Work:
+        """The same with the settings of the detections that are there, `besides` some."""
+        from auglift.detection.part_status import recorded_settings
+
+        recorded = recorded_settings(self.folder)
+        names = {f.name for f in fields(self.config)} & set(recorded) - set(besides)
+        config = replace(self.config, **{name: recorded[name] for name in names})
+        return replace(self, config=config)
 
 
 def detect_depth(
@@ -190,188 +227,59 @@ def detect_depth(
     from auglift.detection.part_record import read_records
     from auglift.storage.parts import remove_other_grids
 
-    workspace, config, dataset = _with_dataset(config)
-    folder = workspace.detections_folder(dataset)
+    work = _choose_dataset(config)
     if config.redescribe:
-        return _redescribe(config, workspace, dataset, progress)
-    job, plan = _prepare(config, workspace, dataset, detector)
+        return _redescribe(work, progress)
+    request = _request(work)
+    job, plan = _prepare(work, request, detector)
     timing = None
     if plan.todo and not config.dry_run:
         if config.overwrite:
-            remove_other_grids(folder, len(plan.grid))
-        timing = _run(config, job, plan.todo, progress, detector)
+            remove_other_grids(work.folder, len(plan.grid))
+        timing = _run(work, job, plan.todo, progress, detector or request)
         plan.done.update(read_records(plan.todo, job.settings))
-    return _summarise(dataset, folder, plan, timing)
+    return _summarise(work, plan, timing)
 
 
 def detect_depth_status(config: DetectDepthConfig) -> GridStatus:
     """How far all shards are; parts are looked for by the settings with which they were made."""
     from auglift.detection.part_status import grid_status
 
-    workspace, config, dataset = _with_dataset(config)
-    folder = workspace.detections_folder(dataset)
-    grid = _grid(_as_recorded(config, folder), workspace, dataset)
-    return grid_status(grid, folder, parse_shard(config.shard).count if config.shard else 1)
+    work = _choose_dataset(config).as_recorded()
+    n_shards = parse_shard(config.shard).count if config.shard else 1
+    return grid_status(work.grid(), work.folder, n_shards)
 
 
-def _with_dataset(config: DetectDepthConfig) -> tuple[Workspace, DetectDepthConfig, str]:
+def undone_shards(config: DetectDepthConfig, count: int) -> list[Shard]:
+    """Those of so many shards that have something to do; raises now what each would raise later.
+
+    Networks that are not here yet are fetched: the machines that do the work may have no internet.
+    """
+    work = _choose_dataset(replace(config, shard=None))
+    _, plan = _prepare(work, _request(work), None)
+    todo = {part.number for part in plan.todo}
+    shards = (Shard(i, count) for i in range(1, count + 1))
+    return [shard for shard in shards if any(part.number in todo for part in shard.take(plan.grid))]
+
+
+def _choose_dataset(config: DetectDepthConfig) -> _Work:
     """Named or chosen, it is the same dataset, and the same settings."""
-    workspace = Workspace(config.root)
-    choice = workspace.find_dataset("annotations", config.dataset)
+    choice = Workspace(config.root).find_dataset("annotations", config.dataset)
     logger.info("dataset %s: %s", choice.dataset, choice.why)
-    return workspace, replace(config, dataset=choice.dataset), choice.dataset
+    return _Work(replace(config, dataset=choice.dataset), choice.dataset)
 
 
-def _as_recorded(
-    config: DetectDepthConfig, folder: Path, besides: Sequence[str] = ()
-) -> DetectDepthConfig:
-    """The config with the settings of the detections that are there, `besides` some."""
-    from auglift.detection.part_status import recorded_settings
+def _request(work: _Work) -> DetectorRequest:
+    from auglift.detection.default_models import mode_for
+    from auglift.detection.detector_request import DetectorRequest
 
-    recorded = recorded_settings(folder)
-    names = {f.name for f in fields(config)} & set(recorded) - set(besides)
-    return replace(config, **{name: recorded[name] for name in names})
-
-
-def _grid(config: DetectDepthConfig, workspace: Workspace, dataset: str) -> list[Part]:
-    from auglift.detection.frame_grid import GridOptions, read_grid
-
-    options = GridOptions(
-        part_frames=config.part_frames,
-        every=config.every,
-        limit=config.limit,
-        box_margin=config.box_margin if config.person == "gt-box" else None,
-    )
-    annotations = workspace.annotations_folder(dataset)
-    return read_grid(annotations, workspace.detections_folder(dataset), options)
-
-
-def _share(config: DetectDepthConfig, grid: list[Part]) -> list[Part]:
-    return list(parse_shard(config.shard).take(grid) if config.shard else grid)
-
-
-def _prepare(
-    config: DetectDepthConfig, workspace: Workspace, dataset: str, detector: OpenedDetector | None
-) -> tuple[PartJob, _Plan]:
-    """Look at everything that can be wrong before a network is opened, the data first."""
-    from auglift.detection.part_frames import require_sources
-    from auglift.detection.part_record import read_records, refuse_others
-
-    grid = _grid(config, workspace, dataset)
-    mine = _share(config, grid)
-    data = config.data or workspace.raw_folder(dataset)
-    undone = [part for part in mine if config.overwrite or not _is_there(part, config)]
-    require_sources(undone, data, dataset)
-    refuse_others(workspace.detections_folder(dataset), len(grid), config.overwrite)
-    may_fetch = bool(undone) and not config.dry_run
-    job = _job(config, dataset, data, _settings(config, dataset, detector, may_fetch))
-    if config.overwrite:
-        return job, _Plan(grid, mine, {}, mine)
-    # The other shards' parts are looked at too: better refused now than after weeks.
-    records = read_records(grid, job.settings)
-    done = {part.number: records[part.number] for part in grid
-            if part.number in records and _is_there(part, config)}  # fmt: skip
-    return job, _Plan(grid, mine, done, [part for part in mine if part.number not in done])
-
-
-def _is_there(part: Part, config: DetectDepthConfig) -> bool:
-    from auglift.detection.keep_depth import kept_depth_path
-
-    has_depth = not config.keep_depth or kept_depth_path(part.path).is_file()
-    return part.path.is_file() and has_depth
-
-
-def _settings(
-    config: DetectDepthConfig, dataset: str, detector: OpenedDetector | None, may_fetch: bool
-) -> DetectionSettings:
-    from auglift.detection.part_record import DetectionSettings
-    from auglift.detection.zoo_detector import choose_models
-    from auglift.storage.provenance import lasting_settings
-
-    models = detector.choices if detector else None
-    if models is None:
-        names, options = _models(config, dataset)
-        models = choose_models(
-            *names, model_dir=config.model_dir, may_fetch=may_fetch, options=options
-        )
-    return DetectionSettings(lasting_settings(config), config_hash(config), models)
-
-
-def _job(
-    config: DetectDepthConfig, dataset: str, data: Path, settings: DetectionSettings
-) -> PartJob:
-    from auglift.detection.part_work import PartJob
-    from auglift.storage.onnx_providers import default_threads
-
-    return PartJob(
-        dataset=dataset,
-        data=data,
-        settings=settings,
-        batch=config.batch,
-        threads=max(1, (config.threads or default_threads()) // config.workers),
-        person=config.person,
-        keep_depth=config.keep_depth,
-    )
-
-
-def _run(
-    config: DetectDepthConfig,
-    job: PartJob,
-    parts: list[Part],
-    progress: Progress,
-    detector: OpenedDetector | None,
-) -> Timing:
-    from auglift.detection.part_runs import run_parts, run_workers
-    from auglift.detection.part_work import detect_parts
-    from auglift.detection.stage_times import StageTimes
-
-    n_frames = sum(part.n_frames for part in parts)
-    times, start = StageTimes(), time.monotonic()
-    with progress(f"detect-depth {job.dataset}", n_frames, "frames") as advance:
-        if detector is not None:
-            failures = detect_parts(parts, job, detector, advance, times)
-        elif config.workers > 1:
-            request = _request(config, job.dataset)
-            failures = run_workers(parts, job, request, config.workers, advance, times)
-        else:
-            failures = run_parts(parts, job, _request(config, job.dataset), advance, times)
-    seconds = time.monotonic() - start
-    if failures:
-        raise PartlyDoneError(
-            f"{len(failures)} of {len(parts)} parts could not be done: {failures[0].what}",
-            where=failures[0].where,
-            hint="mend the source, then run the same command again: only what is missing is done",
-        ) from failures[0]
-    return Timing(seconds, n_frames / seconds, times.shares())
-
-
-def _models(
-    config: DetectDepthConfig, dataset: str
-) -> tuple[ModelNames, dict[str, dict[str, Any]]]:
-    """Cards or files, and by role what the networks are told beyond their cards."""
-    from auglift.detection.default_models import ModelNames, mode_for
-
-    mode = mode_for([dataset], config.mode)
-    names = ModelNames(
-        person=config.person_model or mode.models.person,
-        pose=config.pose_model or mode.models.pose,
-        depth=config.depth_model or mode.models.depth,
-    )
-    asked = {"confidence_rule": config.confidence_rule, "flip_test": config.flip_test}
-    options = {role: dict(values) for role, values in mode.options.items()}
-    options.setdefault("poses2d", {}).update(
-        {name: value for name, value in asked.items() if value is not None}
-    )
-    return names, options
-
-
-def _request(config: DetectDepthConfig, dataset: str) -> DetectorRequest:
-    from auglift.detection.part_runs import DetectorRequest
-
-    names, options = _models(config, dataset)
+    config = work.config
+    networks = mode_for([work.dataset], config.mode)
+    networks = networks.with_models(config.person_model, config.pose_model, config.depth_model)
     return DetectorRequest(
-        names=names,
-        options=options,
+        networks=networks.with_options(
+            "poses2d", confidence_rule=config.confidence_rule, flip_test=config.flip_test
+        ),
         device=config.device,
         batch=config.batch,
         model_dir=config.model_dir,
@@ -387,37 +295,100 @@ def _descriptor(config: DetectDepthConfig) -> DescriptorOptions:
     return DescriptorOptions(**{name: getattr(config, name) for name in DESCRIPTOR})
 
 
-def _redescribe(
-    config: DetectDepthConfig, workspace: Workspace, dataset: str, progress: Progress
-) -> DetectDepthResult:
+def _prepare(
+    work: _Work, request: DetectorRequest, detector: OpenedDetector | None
+) -> tuple[PartJob, Plan]:
+    """Look at everything that can be wrong before a network is opened, the data first."""
+    from auglift.detection.depth_kinds import warn_of_relative_depth
+    from auglift.detection.part_frames import require_sources
+    from auglift.detection.part_plan import is_there, plan_parts
+    from auglift.detection.part_record import DetectionSettings, refuse_others
+    from auglift.detection.zoo_detector import depth_kind
+    from auglift.storage.provenance import lasting_settings
+
+    config, grid = work.config, work.grid()
+    mine, overwrite = work.share(grid), config.overwrite
+    undone = [part for part in mine if overwrite or not is_there(part, config.keep_depth)]
+    require_sources(undone, work.data, work.dataset)
+    refuse_others(work.folder, len(grid), overwrite)
+    may_fetch = bool(undone) and not config.dry_run
+    models = detector.choices if detector else request.choices(may_fetch)
+    if "depth" in models:
+        warn_of_relative_depth(depth_kind(models), models["depth"].record.id)
+    settings = DetectionSettings(lasting_settings(config), config_hash(config), models)
+    plan = plan_parts(grid, mine, settings, overwrite=overwrite, with_depth=config.keep_depth)
+    return _job(work, settings), plan
+
+
+def _job(work: _Work, settings: DetectionSettings) -> PartJob:
+    from auglift.detection.part_work import PartJob
+    from auglift.storage.onnx_providers import default_threads
+
+    config = work.config
+    return PartJob(
+        dataset=work.dataset,
+        data=work.data,
+        settings=settings,
+        batch=config.batch,
+        threads=max(1, (config.threads or default_threads()) // config.workers),
+        person=config.person,
+        keep_depth=config.keep_depth,
+    )
+
+
+def _run(
+    work: _Work,
+    job: PartJob,
+    parts: Sequence[Part],
+    progress: Progress,
+    detector: OpenedDetector | DetectorRequest,
+) -> Timing:
+    from auglift.detection.part_runs import run_parts
+    from auglift.detection.stage_times import StageTimes
+
+    n_frames = sum(part.n_frames for part in parts)
+    times, start = StageTimes(), time.monotonic()
+    with progress(f"detect-depth {work.dataset}", n_frames, "frames") as advance:
+        failures = run_parts(parts, job, detector, work.config.workers, advance, times)
+    seconds = time.monotonic() - start
+    if failures:
+        raise PartlyDoneError(
+            f"{len(failures)} of {len(parts)} parts could not be done: {failures[0].what}",
+            where=failures[0].where,
+            hint="mend the source, then run the same command again: only what is missing is done",
+        ) from failures[0]
+    return Timing(seconds, n_frames / seconds, times.shares())
+
+
+def _redescribe(work: _Work, progress: Progress) -> DetectDepthResult:
     """Make the descriptor of this run's share anew; all else stays as it was detected."""
+    from auglift.detection.part_plan import Plan
     from auglift.detection.part_redescribe import plan_redescription, redescribe_part
     from auglift.storage.provenance import lasting_settings
 
-    folder = workspace.detections_folder(dataset)
-    config = _as_recorded(config, folder, besides=DESCRIPTOR)
-    grid = _grid(config, workspace, dataset)
-    mine = _share(config, grid)
-    counts, todo = plan_redescription(mine, config_hash(config))
+    work = work.as_recorded(besides=DESCRIPTOR)
+    config, grid = work.config, work.grid()
+    made_with = _descriptor(config), lasting_settings(config), config_hash(config)
+    done, todo = plan_redescription(work.share(grid), config_hash(config))
+    plan = Plan(grid, work.share(grid), done, todo)
+    if not todo or config.dry_run:
+        return _summarise(work, plan, None)
     start = time.monotonic()
     n_frames = sum(part.n_frames for part in todo)
-    with progress(f"redescribe {dataset}", n_frames, "frames") as advance:
-        for part in [] if config.dry_run else todo:
-            redescribe_part(
-                part, _descriptor(config), lasting_settings(config), config_hash(config)
-            )
+    with progress(f"redescribe {work.dataset}", n_frames, "frames") as advance:
+        for part in todo:
+            redescribe_part(part, *made_with)
             fault_point("after_part", part.number)
             advance(part.n_frames)
     seconds = time.monotonic() - start
-    timing = Timing(seconds, n_frames / seconds, {}) if todo and not config.dry_run else None
-    return _summarise(dataset, folder, _Plan(grid, mine, counts, todo), timing)
+    return _summarise(work, plan, Timing(seconds, n_frames / seconds, {}))
 
 
-def _summarise(dataset: str, folder: Path, plan: _Plan, timing: Timing | None) -> DetectDepthResult:
-    counts = {p.path: plan.done[p.number] for p in plan.mine if p.number in plan.done}
+def _summarise(work: _Work, plan: Plan, timing: Timing | None) -> DetectDepthResult:
+    counts = plan.mine_done
     return DetectDepthResult(
-        dataset=dataset,
-        folder=folder,
+        dataset=work.dataset,
+        folder=work.folder,
         parts_of_all=len(plan.grid),
         parts_missing=sum(not part.path.is_file() for part in plan.grid),
         parts=len(plan.mine),
@@ -427,6 +398,6 @@ def _summarise(dataset: str, folder: Path, plan: _Plan, timing: Timing | None) -
         frames_with_people=sum(one.frames_with_people for one in counts.values()),
         people=sum(one.people for one in counts.values()),
         unreadable=sum(one.unreadable for one in counts.values()),
-        unreadable_parts=tuple(path for path, one in counts.items() if one.unreadable),
+        unreadable_parts=tuple(part.path for part, one in counts.items() if one.unreadable),
         timing=timing,
     )

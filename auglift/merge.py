@@ -11,16 +11,18 @@ root-relative depth with truth would be too good to be true).
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from auglift.config import StageConfig, config_hash, setting
-from auglift.errors import ConfigError, DataError, MissingDataError
+from auglift.config import StageConfig, as_address, config_hash, setting
+from auglift.errors import ConfigError, DataError, MissingDataError, UsageError
 from auglift.executors import Advance, Progress, fault_point, run_locally, silent
-from auglift.storage.parts import find_parts
+from auglift.storage.addresses import find_files
+from auglift.storage.parts import as_parts, find_parts
 from auglift.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,7 +39,16 @@ class MergeConfig(StageConfig):
     dataset: str | None = setting(None)
     """Name of the dataset; may be left out where only one has detections."""
 
+    root: Path = setting(Path("."), affects_result=False, may_be_address=True)
+    """Folder, or address in an object store, below which the tables have their default places."""
+
     # What they hold is part of the table's identity; where they lie is not.
+    annotations: tuple[str, ...] = setting((), affects_result=False)
+    """Annotations by file, folder, pattern or address; each file makes a table of its name."""
+
+    detections: tuple[str, ...] = setting((), affects_result=False)
+    """Detections by file, folder, pattern or address: all of those annotations'."""
+
     detections_from: Path | None = setting(None, affects_result=False)
     """A folder with one NPZ per frame, as AugLift's scripts write them, instead of detections."""
 
@@ -68,6 +79,8 @@ class MergeConfig(StageConfig):
                 raise ConfigError(f"{name} is a share of 1, not {getattr(self, name)}")
         if self.workers < 1:
             raise ConfigError(f"workers must be at least 1, not {self.workers}")
+        if self.detections and self.detections_from:
+            raise ConfigError("detections and detections_from are two kinds of the same")
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,8 @@ class SplitSummary:
     rows: int
     frames_missing: int | None = None
     """Annotated frames of which the detections say nothing."""
+    depth_kind: str | None = None
+    """metric; or relative or inverse: of unknown scale. None where the detections do not say it."""
     detected_percent: float | None = None
     depth_valid_percent: float | None = None
     error_2d_px: float | None = None
@@ -134,6 +149,10 @@ class _Split:
 
 def merge(config: MergeConfig, progress: Progress = silent) -> MergeResult:
     """Join a dataset's annotations with its detections, split by split."""
+    if config.format == "npz" and as_address(config.root):
+        raise UsageError(
+            "an NPZ is written to a disk, not to an object store", hint="--root FOLDER on a disk"
+        )
     config = replace(config, dataset=_choose_dataset(config))  # named or chosen, it is the same
     assert config.dataset is not None
     gathered = _gather(config, config.dataset, progress) if config.detections_from else None
@@ -149,10 +168,26 @@ def merge(config: MergeConfig, progress: Progress = silent) -> MergeResult:
 
 def _choose_dataset(config: MergeConfig) -> str:
     workspace = Workspace(config.root)
+    if config.annotations:
+        return _dataset_of(find_files(config.annotations), config.dataset)
+    if config.detections:
+        return workspace.find_dataset("annotations", config.dataset).dataset
     kind = "annotations" if config.detections_from else "detections"
     choice = workspace.find_dataset(kind, config.dataset)
     dataset = workspace.find_dataset("annotations", choice.dataset).dataset
     logger.info("dataset %s: %s", dataset, choice.why)
+    return dataset
+
+
+def _dataset_of(annotations: Sequence[Path], wanted: str | None) -> str:
+    """The dataset that named annotations are of."""
+    from auglift.storage.tables import table_info
+
+    dataset = table_info(annotations, "annotations").metadata.dataset
+    if wanted not in (None, dataset):
+        raise UsageError(
+            f"the named annotations are of {dataset}, not {wanted}", where=annotations[0]
+        )
     return dataset
 
 
@@ -192,8 +227,12 @@ def _prepare(config: MergeConfig, dataset: str, unread: bool) -> _Work:
 def _find_detections(config: MergeConfig, dataset: str) -> list[Path]:
     """The detections' files: one grid of parts without holes, and tables of other makers."""
     workspace = Workspace(config.root)
-    folder = _detections_folder(config, dataset)
-    there = find_parts(folder)
+    if config.detections:
+        named = find_files(config.detections)
+        folder, there = named[0].parent, as_parts(named)
+    else:
+        folder = _detections_folder(config, dataset)
+        there = find_parts(folder)
     if len(there.grids) > 1:
         counts = " and ".join(map(str, sorted(there.grids)))
         raise DataError(
@@ -216,19 +255,34 @@ def _find_detections(config: MergeConfig, dataset: str) -> list[Path]:
 def _allow_or_refuse(what: str, where: Path, config: MergeConfig) -> None:
     if not config.allow_incomplete:
         detect = Workspace(config.root).next_step("detections", config.dataset)
-        raise MissingDataError(
-            what, where=where, hint=f"{detect} does what is missing; or --allow-incomplete"
-        )
+        mend = "name those too" if config.detections else f"{detect} does what is missing"
+        raise MissingDataError(what, where=where, hint=f"{mend}; or --allow-incomplete")
     logger.warning("%s: their frames count as not detected", what)
 
 
 def _list_splits(work: _Work) -> list[_Split]:
     from auglift.storage.tables import table_info
 
-    names = work.workspace.splits(work.dataset, "annotations")
-    paths = [work.workspace.annotations(work.dataset, name) for name in names]
+    if work.config.annotations:
+        paths = find_files(work.config.annotations)
+        names = [path.stem for path in paths]
+        _refuse_twice(paths)
+    else:
+        names = work.workspace.splits(work.dataset, "annotations")
+        paths = [work.workspace.annotations(work.dataset, name) for name in names]
     rows = [table_info(path, "annotations").n_rows for path in paths]
     return [_Split(name, i, paths[i], rows[i]) for i, name in enumerate(names)]
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    """Each file's table has its name."""
+    name, count = Counter(path.stem for path in paths).most_common(1)[0]
+    if count > 1:
+        places = " and ".join(str(path.parent) for path in paths if path.stem == name)
+        raise UsageError(
+            f"{count} annotations are called {name}: in {places}",
+            hint="merge them one after the other, each with a --root of its own",
+        )
 
 
 def _do_splits(work: _Work, splits: Sequence[_Split], advance: Advance) -> list[SplitSummary]:

@@ -31,6 +31,7 @@ from auglift.detect_depth import (
     detect_depth_status,
 )
 from auglift.detection.default_models import VIRTUAL
+from auglift.detection.kept_depth_file import kept_depth_path
 from auglift.detection.people import People
 from auglift.detection.zoo_detector import OpenedDetector, open_detector
 from auglift.errors import (
@@ -136,10 +137,7 @@ def test_the_union_of_shards_equals_one_run(
     assert parts(one_take) == undisturbed
 
 
-def test_two_workers_equal_one_run(
-    run: Run, one_take: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("auglift.detection.part_runs.SHARES_PER_WORKER", 1)
+def test_two_workers_equal_one_run(run: Run, one_take: Path, undisturbed: dict[str, bytes]) -> None:
     result = run(one_take, detector=None, workers=2)
     assert result.frames_with_people == result.frames == N_FRAMES
     assert parts(one_take) == undisturbed
@@ -271,6 +269,19 @@ def test_other_options_of_a_card_are_refused(run: Run, done: Path, opened: Opene
     no_depth = {role: c for role, c in opened.choices.items() if role != "depth"}
     what = refused(run, done, detector=replace(opened, choices=no_depth))
     assert "depth was virtual-depth, now None" in what
+
+
+def test_a_network_without_metres_is_said_and_recorded(
+    run: Run, one_take: Path, opened: OpenedDetector, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(one_take, shard="1/4")
+    assert read_table(part(one_take, 0), "detections").metadata.extra["depth_kind"] == "metric"
+    assert "no metres" not in caplog.text
+    depth = replace(opened.choices["depth"], options={"kind": "inverse", "target_px": 252})
+    other = replace(opened, choices={**opened.choices, "depth": depth})
+    run(one_take, detector=other, shard="1/4", overwrite=True)
+    assert read_table(part(one_take, 0), "detections").metadata.extra["depth_kind"] == "inverse"
+    assert "virtual-depth: its depth is inverse, so depth_m holds no metres" in caplog.text
 
 
 def test_other_annotations_are_refused(run: Run, done: Path) -> None:
@@ -472,6 +483,21 @@ def test_depth_that_was_not_kept_is_detected_again(
 # --- how far all shards are
 
 
+def test_depth_and_table_of_different_networks_never_lie_together(
+    run: Run, one_take: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(one_take, keep_depth=True)
+    kept = kept_depth_path(part(one_take, 1))
+    run(one_take, overwrite=True)
+    assert not kept.exists()
+    run(one_take, keep_depth=True)
+    monkeypatch.setenv("AUGLIFT_FAULT", "in_part:1")
+    with pytest.raises(InjectedFaultError):
+        run(one_take, keep_depth=True, overwrite=True)
+    assert kept.exists()
+    assert not part(one_take, 1).exists()
+
+
 def test_the_status_names_what_is_done_missing_and_failed(run: Run, done: Path) -> None:
     part(done, 1).unlink()
     part(done, 2).write_bytes(b"PAR1")
@@ -618,7 +644,7 @@ def test_a_killed_worker_leaves_the_others_alone(
 ) -> None:
     monkeypatch.setenv("AUGLIFT_FAULT", "in_part:1:kill")
     with pytest.raises(
-        AugliftError, match=r"the worker of \[part 1\] was killed by signal SIGKILL"
+        AugliftError, match=r"the worker of \[part 0, part 1\] was killed by signal SIGKILL"
     ):
         run(one_take, detector=None, workers=2)
     assert set(undisturbed) - set(parts(one_take)) == {part(one_take, 1).name}

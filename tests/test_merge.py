@@ -801,3 +801,18 @@ def test_groups_of_features_come_along(root: Path) -> None:
     metadata = merged(root).metadata
     assert metadata.extra["feature_sizes"] == [3, 2]
     assert metadata.n_features == 5
+
+
+@pytest.mark.parametrize("kind", ["metric", "inverse"])
+def test_depth_without_metres_is_said_and_comes_along(
+    root: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Its column is called depth_m: who learns from it must be told."""
+    found = dict(read_table(parts(root), "detections").columns)
+    write_parts(root, found, extra={"depth_kind": kind})
+    summary = run(root).splits[0]
+    assert summary.depth_kind == kind
+    assert merged(root).metadata.extra["depth_kind"] == kind
+    said = "holds no metres" in caplog.text
+    assert said == (kind == "inverse")
+    assert run(root).splits[0].depth_kind == kind  # from what is there

@@ -1,9 +1,9 @@
-"""Which networks look at pictures, where nobody says it: by mode, and by dataset."""
+"""Which networks look at pictures: those of a mode for a dataset, and what is named instead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from auglift.errors import unknown_name
@@ -24,6 +24,19 @@ class Mode:
     models: ModelNames
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Arguments of the class that runs a network, by role: people, poses2d, depth."""
+
+    def with_models(
+        self, person: str | None = None, pose: str | None = None, depth: str | None = None
+    ) -> Mode:
+        """The same with these networks, where they are named."""
+        named = (person, pose, depth)
+        pairs = zip(named, self.models, strict=True)
+        return replace(self, models=ModelNames(*(name or default for name, default in pairs)))
+
+    def with_options(self, role: str, **asked: Any) -> Mode:
+        """The same with these options of one network; what is None was not asked for."""
+        told = {name: value for name, value in asked.items() if value is not None}
+        return replace(self, options={**self.options, role: {**self.options.get(role, {}), **told}})
 
 
 # All but `paper` may be used for anything: Depth Anything V2 Base and Large are CC-BY-NC.

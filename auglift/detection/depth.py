@@ -5,14 +5,11 @@ at the network's resolution. It is never upsampled: where a value is wanted at p
 `geometry/descriptor.py` interpolates just those, with the numbers that the official
 `interpolate(..., align_corners=True)` of the whole map would give.
 
-Whatever the network answers, in a `DepthMap` larger is farther. `kind` says what it answers:
-
-* "metric": metres along the optical axis.
-* "relative": depth of unknown scale, kept as it is.
-* "inverse": disparity of unknown scale and origin, larger is nearer (Depth Anything's relative
-  networks). Its depth is 1 / disparity: the order of any two pixels is right, their ratio only as
-  far as the network's disparity of infinity is 0. No disparity (≤ 0: the sky) is infinitely far,
-  which the descriptor counts as no depth.
+Whatever the network answers, in a `DepthMap` larger is farther. `kind` says what it answers
+(`depth_kinds.py`): metric and relative depth is kept as it is. Of disparity ("inverse") the depth
+is 1 / disparity: the order of any two pixels is right, their ratio only as far as the network's
+disparity of infinity is 0. No disparity (≤ 0: the sky) is infinitely far, which the descriptor
+counts as no depth.
 
 DA3METRIC-LARGE answers for a camera of 300 px focal length (`focal_divisor_px=300`): metric depth =
 focal length · output / 300, the focal length being that of the picture as the network sees it.
@@ -32,6 +29,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.depth_kinds import KINDS, METRIC
 from auglift.detection.features import FeatureTap, cells_of_patches, sample_features
 from auglift.detection.network import FloatArray, PictureNetwork, as_rgb
 from auglift.errors import DataError, unknown_name
@@ -43,7 +41,6 @@ from auglift.storage.pictures import Picture
 MEAN_RGB = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 STD_RGB = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
-KINDS = ("metric", "relative", "inverse")
 TRAINED_PX = 518
 PATCH_PX = 14
 LONGEST_SIDE = 4
@@ -100,7 +97,7 @@ class DepthEstimator:
         self,
         model: OnnxModel,
         *,
-        kind: str = "metric",
+        kind: str = METRIC,
         target_px: int | None = None,
         focal_divisor_px: float | None = None,
         output: str | None = None,
@@ -174,7 +171,7 @@ class DepthEstimator:
         self._network.require_shape(self._output, values, (None, wh[1], wh[0]))
         if self.kind != "relative" and values.max() <= 0:
             raise self._network.error(
-                f"the {'depth' if self.kind == 'metric' else 'disparity'} is 0 everywhere",
+                f"the {'depth' if self.kind == METRIC else 'disparity'} is 0 everywhere",
                 hint="early metric exports of Depth Anything V2 are broken so; export it anew",
             )
         return depth_of_disparity(values) if self.kind == "inverse" else values

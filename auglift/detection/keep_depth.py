@@ -1,7 +1,8 @@
 """Depth maps that are kept beside a part of the detections, so that its descriptor can be remade.
 
 In: for each frame with people, the network's depth map and where its people are. Out: one file per
-part, `part-00003-of-00020.depth.npz`, and from it the same maps again, without the network.
+part, `part-00003-of-00020.depth.npz` (`kept_depth_file.py`), and from it the same maps again,
+without the network.
 
 Of a map only what a disc may ask for is kept: the cells around the people, `margin_px` wider than
 their boxes and joints. Depth is rounded to 16 bits between the frame's nearest and farthest value
@@ -11,11 +12,8 @@ differs from the first description by half a step at most.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -23,15 +21,13 @@ import numpy.typing as npt
 
 from auglift.detection.depth import DepthMap
 from auglift.detection.detector import Detections
-from auglift.errors import BrokenFileError, MissingDataError
-from auglift.storage.atomic import replacing
+from auglift.errors import BrokenFileError
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 MARGIN_PX = 64.0
 """Twice the largest radius that either rule has, and a little more."""
 
-VERSION = 1
 _NO_DEPTH, _LAST_CODE = 0, 65535
 
 
@@ -53,8 +49,8 @@ class KeptDepth:
     picture_wh: tuple[int, int]
     map_wh: tuple[int, int]
     window: Window
-    codes: npt.NDArray[np.uint16]
-    """(window.height, window.width)"""
+    png: npt.NDArray[np.uint8]
+    """The window's codes."""
     nearest: float
     """The depth of code 1."""
     step: float
@@ -63,9 +59,20 @@ class KeptDepth:
         """The whole map; NaN where nothing was kept."""
         x, y, width, height = self.window
         values = np.full(self.map_wh[::-1], np.nan, np.float32)
-        depth = self.nearest + self.step * (self.codes.astype(np.float64) - 1)
-        values[y : y + height, x : x + width] = np.where(self.codes == _NO_DEPTH, np.nan, depth)
+        codes = self.codes()
+        depth = self.nearest + self.step * (codes.astype(np.float64) - 1)
+        values[y : y + height, x : x + width] = np.where(codes == _NO_DEPTH, np.nan, depth)
         return DepthMap(values, self.picture_wh)
+
+    def codes(self) -> npt.NDArray[np.uint16]:
+        """(window.height, window.width), unpacked."""
+        codes = cv2.imdecode(self.png, cv2.IMREAD_UNCHANGED) if len(self.png) else None
+        if codes is None or codes.dtype != np.uint16 or codes.shape != self.window[:1:-1]:
+            raise BrokenFileError(
+                f"the kept depth of frame {self.frame} of {self.sequence} cannot be read",
+                hint="detect anew with --keep-depth --overwrite",
+            )
+        return np.asarray(codes, np.uint16)
 
 
 def keep_depth(
@@ -86,93 +93,10 @@ def keep_depth(
         picture_wh=depth.picture_wh,
         map_wh=(depth.values.shape[1], depth.values.shape[0]),
         window=window,
-        codes=np.where(usable, codes, _NO_DEPTH).astype(np.uint16),
+        png=_png(np.where(usable, codes, _NO_DEPTH).astype(np.uint16)),
         nearest=nearest,
         step=step,
     )
-
-
-def kept_depth_path(part: Path) -> Path:
-    """Where the depth maps of a part of the detections lie."""
-    return part.with_suffix(".depth.npz")
-
-
-def write_kept_depth(path: Path, kept: Sequence[KeptDepth], margin_px: float = MARGIN_PX) -> None:
-    """Write the maps of one part, whole or not at all."""
-    pictures = [_png(one.codes) for one in kept]
-    with replacing(path) as temporary:
-        np.savez(
-            temporary,
-            version=np.int64(VERSION),
-            margin_px=np.float64(margin_px),
-            sequence=np.array([one.sequence for one in kept], np.str_),
-            frame=np.array([one.frame for one in kept], np.int32),
-            picture_wh=np.array([one.picture_wh for one in kept], np.int32).reshape(-1, 2),
-            map_wh=np.array([one.map_wh for one in kept], np.int32).reshape(-1, 2),
-            window=np.array([one.window for one in kept], np.int32).reshape(-1, 4),
-            nearest=np.array([one.nearest for one in kept], np.float64),
-            step=np.array([one.step for one in kept], np.float64),
-            png_end=np.cumsum([len(png) for png in pictures], dtype=np.int64),
-            png=np.concatenate([np.zeros(0, np.uint8), *pictures]),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class KeptDepths:
-    """The depth maps of one part."""
-
-    margin_px: float
-    _columns: dict[str, npt.NDArray[Any]]
-    _path: Path
-
-    def __len__(self) -> int:
-        return len(self._columns["frame"])
-
-    def __iter__(self) -> Iterator[KeptDepth]:
-        """Map after map, each unpacked as it is asked for."""
-        columns, start = self._columns, 0
-        for i, end in enumerate(columns["png_end"].tolist()):
-            window = Window(*columns["window"][i].tolist())
-            yield KeptDepth(
-                sequence=str(columns["sequence"][i]),
-                frame=int(columns["frame"][i]),
-                picture_wh=tuple(columns["picture_wh"][i].tolist()),
-                map_wh=tuple(columns["map_wh"][i].tolist()),
-                window=window,
-                codes=self._unpack(columns["png"][start:end], window),
-                nearest=float(columns["nearest"][i]),
-                step=float(columns["step"][i]),
-            )
-            start = end
-
-    def _unpack(self, png: npt.NDArray[np.uint8], window: Window) -> npt.NDArray[np.uint16]:
-        codes = cv2.imdecode(png, cv2.IMREAD_UNCHANGED) if len(png) else None
-        if codes is None or codes.dtype != np.uint16 or codes.shape != window[:1:-1]:
-            raise _broken(self._path, "a depth map in it cannot be read")
-        return np.asarray(codes, np.uint16)
-
-
-def read_kept_depth(path: Path) -> KeptDepths:
-    """The depth maps of one part."""
-    if not path.is_file():
-        raise MissingDataError(
-            "no depth maps were kept",
-            where=path,
-            hint="auglift detect-depth --keep-depth keeps them beside the detections",
-        )
-    try:
-        # Opened here: numpy leaves open what it fails to read.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise _broken(path, f"the depth maps cannot be read: {error}") from error
-    if columns.pop("version", None) != VERSION:
-        raise _broken(path, f"not depth maps of version {VERSION}")
-    return KeptDepths(float(columns.pop("margin_px")), columns, path)
-
-
-def _broken(path: Path, what: str) -> BrokenFileError:
-    return BrokenFileError(what, where=path, hint="detect anew with --keep-depth --overwrite")
 
 
 def _window(depth: DepthMap, people: Detections, margin_px: float) -> Window:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from auglift.detection.completeness import Gaps, find_gaps
+from auglift.detection.depth_kinds import DEPTH_KIND, warn_of_relative_depth
 from auglift.detection.joining import Matching, ahead, joined_blocks
 from auglift.errors import BrokenFileError, UsageError
 from auglift.executors import Advance, fault_point
@@ -22,6 +23,9 @@ from auglift.geometry.skeleton import get_skeleton
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.table_writer import TableWriter
 from auglift.storage.tables import table_info, table_note
+
+# What a lifter must know of its columns, as the detections say it.
+_GIVEN_ON = ("feature_sizes", DEPTH_KIND)
 
 # No network has measured depth within a person so well from one picture.
 TOO_GOOD_CORRELATION = 0.99
@@ -67,6 +71,7 @@ class MergedTable:
     def write(self, frames_missing: int, advance: Advance) -> dict[str, Any]:
         """Join, write and sum up; what the summary says comes back."""
         metadata = self._metadata()
+        warn_of_relative_depth(metadata.extra.get(DEPTH_KIND), self.path.name)
         skeleton, agreement = get_skeleton(metadata.skeleton), Agreement()
         with TableWriter(self.path, metadata) as writer:
             blocks = joined_blocks(self.annotations, self.detections, self.matching)
@@ -77,6 +82,7 @@ class MergedTable:
             summary = {
                 "rows": agreement.rows,
                 "frames_missing": frames_missing,
+                DEPTH_KIND: metadata.extra.get(DEPTH_KIND),
                 **self._summary(agreement),
             }
             writer.note(json.dumps(summary))
@@ -117,7 +123,7 @@ class MergedTable:
             config=dict(self.config) | {"detect_depth": dict(found.config)},
             config_hash=self.identity["settings"],
             extra={"identity": dict(self.identity)}
-            | {key: found.extra[key] for key in ("feature_sizes",) if key in found.extra},
+            | {key: found.extra[key] for key in _GIVEN_ON if key in found.extra},
         )
 
     def _summary(self, agreement: Agreement) -> dict[str, float | None]:

@@ -7,6 +7,8 @@ Out: the graph's outputs by name, their batches joined, finite; else `ModelError
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -45,6 +47,7 @@ class PictureNetwork:
         self._batch = shape[0] or batch
         self._planes = (0, 1, 2) if channels == "rgb" else (2, 1, 0)
         self._tables = _normalisation_tables(mean, std)
+        self._own = threading.local()
         self.input_wh = None if shape[2] is None or shape[3] is None else (shape[3], shape[2])
         """What the graph says about its input size; None when it takes any."""
 
@@ -67,6 +70,8 @@ class PictureNetwork:
         """The outputs for `pictures`, all (H, W, 3) of one shape: name → (len(pictures), ...)."""
         starts = range(0, len(pictures), self._batch)
         parts = [self._run_batch(pictures[i : i + self._batch]) for i in starts]
+        if len(parts) == 1:
+            return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _run_batch(self, pictures: Sequence[Picture]) -> Outputs:
@@ -85,13 +90,24 @@ class PictureNetwork:
     def _normalise(self, pictures: Sequence[Picture], n: int) -> FloatArray:
         """(value − mean) / std by table: exact, and cheaper than arithmetic on floats."""
         height, width = pictures[0].shape[:2]
-        tensor = np.empty((n, 3, height, width), np.float32)
+        tensor = self._tensor((n, 3, height, width))
         for i_picture, picture in enumerate(pictures):
             planes = cv2.split(picture)
             for i_channel, plane in enumerate(self._planes):
                 cv2.LUT(planes[plane], self._tables[i_channel], dst=tensor[i_picture, i_channel])
         tensor[len(pictures) :] = 0
         return tensor
+
+    def _tensor(self, shape: tuple[int, ...]) -> FloatArray:
+        """Memory for the next run of this thread, which its last run has had.
+
+        Fresh memory is handed out by the system page by page, which takes as long as filling it.
+        """
+        size = math.prod(shape)
+        memory: FloatArray | None = getattr(self._own, "memory", None)
+        if memory is None or memory.size < size:
+            memory = self._own.memory = np.empty(size, np.float32)
+        return memory[:size].reshape(shape)
 
     def require_shape(
         self, name: str, values: npt.NDArray[Any], shape: tuple[int | None, ...]

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auglift.detection.depth_kinds import DEPTH_KIND
 from auglift.detection.frame_grid import Part
-from auglift.detection.zoo_detector import ModelChoice
+from auglift.detection.zoo_detector import ModelChoice, depth_kind
 from auglift.errors import AugliftError, BrokenFileError, UsageError
 from auglift.storage.atomic import write_text
 from auglift.storage.cards import UNKNOWN
@@ -64,6 +65,7 @@ def record(
         "frames_with_people": frames_with_people,
         "people": people,
         "unreadable_frames": unreadable,
+        DEPTH_KIND: depth_kind(settings.models),
     }
 
 

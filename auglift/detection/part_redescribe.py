@@ -8,7 +8,7 @@ from typing import Any
 
 from auglift.detection.detector import DescriptorOptions
 from auglift.detection.frame_grid import Part
-from auglift.detection.keep_depth import kept_depth_path, read_kept_depth
+from auglift.detection.kept_depth_file import kept_depth_path, read_kept_depth
 from auglift.detection.part_record import PartCounts, counts_of
 from auglift.detection.redescribe import redescribe
 from auglift.geometry.skeleton import get_skeleton

@@ -4,66 +4,55 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from auglift.detection.default_models import ModelNames
-from auglift.detection.detector import DescriptorOptions
+from auglift.detection.detector_request import DetectorRequest
 from auglift.detection.frame_grid import Part
 from auglift.detection.part_work import PartJob, detect_parts, lanes_and_threads
 from auglift.detection.stage_times import StageTimes
-from auglift.detection.zoo_detector import OpenedDetector, Options, open_detector
+from auglift.detection.zoo_detector import OpenedDetector
 from auglift.errors import DataError
 from auglift.executors import Advance, Shard, run_locally, silent
 
-# A worker opens its networks anew for each share: few shares waste little, several share evenly.
+# A worker starts Python and opens its networks anew for each share, which takes seconds: several
+# shares per worker come out evenly, but only large ones are worth it.
 SHARES_PER_WORKER = 4
+SHARE_FRAMES = 2000
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DetectorRequest:
-    """What `open_detector` is asked for; each process opens its own."""
-
-    names: ModelNames
-    options: Options
-    device: str
-    batch: int
-    model_dir: Path | None
-    descriptor: DescriptorOptions
-    features: str | None
-    backend: str
-
-    def open(self, threads: int) -> OpenedDetector:
-        """Open the networks, each with so many threads."""
-        return open_detector(
-            *self.names,
-            device=self.device,
-            threads=threads,
-            batch=self.batch,
-            model_dir=self.model_dir,
-            descriptor=self.descriptor,
-            options=self.options,
-            features=self.features,
-            backend=self.backend,
-        )
-
-
 def run_parts(
+    parts: Sequence[Part],
+    job: PartJob,
+    detector: OpenedDetector | DetectorRequest,
+    workers: int,
+    advance: Advance,
+    times: StageTimes,
+) -> list[DataError]:
+    """Do parts; one whose sources cannot be opened is left out, and said.
+
+    Workers open their own networks, as requested; one that is opened already stays in this process.
+    """
+    if isinstance(detector, OpenedDetector):
+        return detect_parts(parts, job, detector, advance, times)
+    if workers > 1:
+        return _run_workers(parts, job, detector, workers, advance, times)
+    return _open_and_run(parts, job, detector, advance, times)
+
+
+def _open_and_run(
     parts: Sequence[Part],
     job: PartJob,
     request: DetectorRequest,
     advance: Advance,
     times: StageTimes,
 ) -> list[DataError]:
-    """Do parts in this process; one whose sources cannot be opened is left out, and said."""
     _, threads = lanes_and_threads(job.threads)
     return detect_parts(parts, job, request.open(threads), advance, times)
 
 
-def run_workers(
+def _run_workers(
     parts: Sequence[Part],
     job: PartJob,
     request: DetectorRequest,
@@ -72,7 +61,8 @@ def run_workers(
     times: StageTimes,
 ) -> list[DataError]:
     """Shares of the parts in processes of their own; one that fails leaves the others alone."""
-    count = SHARES_PER_WORKER * workers
+    n_frames = sum(part.n_frames for part in parts)
+    count = min(max(n_frames // SHARE_FRAMES, workers), SHARES_PER_WORKER * workers)
     shares = [Shard(i, count).take(parts) for i in range(1, count + 1)]
     failures: list[DataError] = []
     errors: list[BaseException] = []
@@ -96,4 +86,4 @@ def _do_share(
     """In a worker, whose parent counts whole shares: the failures, and the seconds by step."""
     times = StageTimes()
     with silent("share") as advance:
-        return run_parts(parts, job, request, advance, times), times.seconds
+        return _open_and_run(parts, job, request, advance, times), times.seconds

@@ -8,14 +8,15 @@ once its last batch is there, while the networks already work on the next part.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from auglift.detection.chosen_people import number_people
 from auglift.detection.detector import Detections, Detector
 from auglift.detection.frame_grid import FrameRun, Part
-from auglift.detection.keep_depth import KeptDepth, kept_depth_path, write_kept_depth
+from auglift.detection.kept_depth_file import DepthSpool, kept_depth_path
 from auglift.detection.overlap import overlapped
 from auglift.detection.part_frames import Unopened, read_batches
 from auglift.detection.part_look import Look, Looked
@@ -56,22 +57,6 @@ class PartJob:
     keep_depth: bool = False
 
 
-@dataclass
-class _Found:
-    """What has been detected in a part so far."""
-
-    rows: list[Columns] = field(default_factory=list)
-    """Of the runs that are through."""
-    detections: list[Detections] = field(default_factory=list)
-    """Of the run at hand, frame by frame."""
-    numbers: list[list[int]] = field(default_factory=list)
-    broken: list[BrokenFrame] = field(default_factory=list)
-    kept: list[KeptDepth] = field(default_factory=list)
-    frames_with_people: int = 0
-    people: int = 0
-    unreadable: dict[str, list[int]] = field(default_factory=dict)
-
-
 def detect_parts(
     parts: Sequence[Part],
     job: PartJob,
@@ -80,32 +65,43 @@ def detect_parts(
     times: StageTimes,
 ) -> list[DataError]:
     """Do parts in their order; one whose sources cannot be opened is left out, and said."""
-    failures: list[DataError] = []
-    found, n_people = _Found(), 0
     batches = read_batches(parts, job.data, job.batch, job.threads, times)
     look = Look(opened.detector, job.person, job.keep_depth, times)
-    with overlapped(batches, look, _lanes(job, opened), stop_runs) as answers:
-        for answer in answers:
-            if isinstance(answer, Unopened):
-                failures.append(_left_out(answer))
-                continue
-            batch = answer.batch
-            if batch.i_run == batch.start == 0:
-                fault_point("before_part", batch.part.number)
-                found = _Found()
-            n_people += _collect(answer, found, opened.detector)
-            advance(len(batch.frames), _note(n_people, times))
-            if batch.is_last:
-                with times.measure("write"):
-                    _write(batch.part, found, job, opened)
-                fault_point("after_part", batch.part.number)
+    with (
+        overlapped(batches, look, _lanes(job, opened), stop_runs) as answers,
+        DepthSpool(parts[0].path.parent) if job.keep_depth else nullcontext() as spool,
+    ):
+        return _collect_parts(answers, _Parts(job, opened, times, spool), advance)
+
+
+def _collect_parts(
+    answers: Iterable[Looked | Unopened], collected: _Parts, advance: Advance
+) -> list[DataError]:
+    """Write each part once its last batch is there; the errors of those that were left out."""
+    failures: list[DataError] = []
+    n_people = 0
+    for answer in answers:
+        if isinstance(answer, Unopened):
+            failures.append(_left_out(answer))
+            continue
+        batch = answer.batch
+        if batch.i_run == batch.start == 0:
+            fault_point("before_part", batch.part.number)
+            collected.begin()
+        collected.add(answer)
+        n_people += sum(map(len, answer.detections))
+        advance(len(batch.frames), _note(n_people, collected.times))
+        if batch.is_last:
+            with collected.times.measure("write"):
+                collected.write(batch.part)
+            fault_point("after_part", batch.part.number)
     return failures
 
 
 def lanes_and_threads(threads: int) -> tuple[int, int]:
     """How many CPUs are used: batches at a time, and threads of a network for each of them."""
-    lanes = min(threads, MOST_LANES)
-    return lanes, threads // lanes
+    each = -(-threads // MOST_LANES)
+    return threads // each, each
 
 
 def _lanes(job: PartJob, opened: OpenedDetector) -> int:
@@ -119,31 +115,103 @@ def _left_out(unopened: Unopened) -> DataError:
     return unopened.error
 
 
-def _collect(looked: Looked, found: _Found, detector: Detector) -> int:
-    """Add a batch to what has been found; how many people are in it."""
-    found.detections += looked.detections
-    found.numbers += looked.numbers
-    found.broken += looked.broken
-    found.kept += looked.kept
-    if looked.batch.ends_run:
-        _end_run(looked.batch.run, found, detector)
-    return sum(map(len, looked.detections))
+def _note(n_people: int, times: StageTimes) -> str:
+    shares = [f"{step} {100 * share:.0f} %" for step, share in times.shares().items()]
+    return f"{n_people:,} people; {', '.join(shares)}"
 
 
-def _end_run(run: FrameRun, found: _Found, detector: Detector) -> None:
-    """Make rows of the run at hand, and be ready for the next."""
-    sizes = detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints, detector.n_features
-    rows = rows_of_sequence(run.sequence, run.frames.tolist(), found.detections, *sizes)
-    found.rows.append(number_people(rows, found.numbers))
-    found.frames_with_people += sum(len(one) > 0 for one in found.detections)
-    found.people += sum(map(len, found.detections))
-    if found.broken:
-        logger.warning(
-            "%s: %d of %d frames cannot be read and count as empty: %s",
-            *(run.sequence, len(found.broken), len(run), found.broken[0].error.what),
+@dataclass
+class _Found:
+    """What has been detected in a part so far."""
+
+    rows: list[Columns] = field(default_factory=list)
+    """Of the runs that are through."""
+    detections: list[Detections] = field(default_factory=list)
+    """Of the run at hand, frame by frame."""
+    numbers: list[list[int]] = field(default_factory=list)
+    broken: list[BrokenFrame] = field(default_factory=list)
+    frames_with_people: int = 0
+    people: int = 0
+    unreadable: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass
+class _Parts:
+    """Collects batches in their order, and writes parts."""
+
+    job: PartJob
+    opened: OpenedDetector
+    times: StageTimes
+    spool: DepthSpool | None
+    found: _Found = field(default_factory=_Found)
+
+    def begin(self) -> None:
+        """The next batch is a part's first."""
+        self.found = _Found()
+        if self.spool is not None:
+            self.spool.clear()
+
+    def add(self, looked: Looked) -> None:
+        """Add a batch to what has been found in the part."""
+        self.found.detections += looked.detections
+        self.found.numbers += looked.numbers
+        self.found.broken += looked.broken
+        for kept in looked.kept:
+            assert self.spool is not None
+            self.spool.append(kept)
+        if looked.batch.ends_run:
+            self._end_run(looked.batch.run)
+
+    def _end_run(self, run: FrameRun) -> None:
+        """Make rows of the run at hand, and be ready for the next."""
+        found, detector = self.found, self.opened.detector
+        sizes = detector.keypoint_skeleton.n_joints, detector.skeleton.n_joints, detector.n_features
+        rows = rows_of_sequence(run.sequence, run.frames.tolist(), found.detections, *sizes)
+        found.rows.append(number_people(rows, found.numbers))
+        found.frames_with_people += sum(len(one) > 0 for one in found.detections)
+        found.people += sum(map(len, found.detections))
+        if found.broken:
+            logger.warning(
+                "%s: %d of %d frames cannot be read and count as empty: %s",
+                *(run.sequence, len(found.broken), len(run), found.broken[0].error.what),
+            )
+            found.unreadable[run.sequence] = [int(frame.i_frame) for frame in found.broken]
+        found.detections, found.numbers, found.broken = [], [], []
+
+    def write(self, part: Part) -> None:
+        """Write the part's table, and before it its depth: where the one is, the other is too."""
+        self._write_depth(part)
+        with TableWriter(part.path, self._metadata(part)) as writer:
+            for rows in self.found.rows:
+                writer.append(rows)
+            fault_point("in_part", part.number)
+        forget_failure(part)
+
+    def _write_depth(self, part: Part) -> None:
+        """Depth and table of different networks must never lie together, whenever we are killed."""
+        path = kept_depth_path(part.path)
+        if self.spool is not None or path.is_file():
+            part.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        if self.spool is not None:
+            self.spool.write(path)
+
+    def _metadata(self, part: Part) -> TableMetadata:
+        detector, found, settings = self.opened.detector, self.found, self.job.settings
+        return TableMetadata(
+            kind="detections",
+            skeleton=detector.skeleton.name,
+            detector_skeleton=detector.keypoint_skeleton.name,
+            n_features=detector.n_features,
+            fps={run.sequence: run.fps for run in part.runs},
+            dataset=self.job.dataset,
+            models=self.opened.models,
+            providers=self.opened.providers,
+            config=settings.config,
+            config_hash=settings.config_hash,
+            extra=record(part, settings, found.frames_with_people, found.people, found.unreadable)
+            | _feature_groups(detector),
         )
-        found.unreadable[run.sequence] = [int(frame.i_frame) for frame in found.broken]
-    found.detections, found.numbers, found.broken = [], [], []
 
 
 def _feature_groups(detector: Detector) -> dict[str, list[int]]:
@@ -151,33 +219,3 @@ def _feature_groups(detector: Detector) -> dict[str, list[int]]:
     return (
         {"feature_sizes": [n for n in detector.feature_sizes if n]} if detector.n_features else {}
     )
-
-
-def _write(part: Part, found: _Found, job: PartJob, opened: OpenedDetector) -> None:
-    detector = opened.detector
-    metadata = TableMetadata(
-        kind="detections",
-        skeleton=detector.skeleton.name,
-        detector_skeleton=detector.keypoint_skeleton.name,
-        n_features=detector.n_features,
-        fps={run.sequence: run.fps for run in part.runs},
-        dataset=job.dataset,
-        models=opened.models,
-        providers=opened.providers,
-        config=job.settings.config,
-        config_hash=job.settings.config_hash,
-        extra=record(part, job.settings, found.frames_with_people, found.people, found.unreadable)
-        | _feature_groups(detector),
-    )
-    if job.keep_depth:  # before the table: where that is, its depth is too
-        write_kept_depth(kept_depth_path(part.path), found.kept)
-    with TableWriter(part.path, metadata) as writer:
-        for rows in found.rows:
-            writer.append(rows)
-        fault_point("in_part", part.number)
-    forget_failure(part)
-
-
-def _note(n_people: int, times: StageTimes) -> str:
-    shares = [f"{step} {100 * share:.0f} %" for step, share in times.shares().items()]
-    return f"{n_people:,} people; {', '.join(shares)}"

@@ -159,8 +159,8 @@ def letterbox(picture: Picture, input_wh: tuple[int, int]) -> tuple[Picture, Flo
 
 def _first_stage(boxes: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What graphs with NMS inside do to the heads of one picture: (A, 4), (A,) → (N, 4), (N,)."""
-    best = np.argsort(-scores, kind="stable")[:NETWORK_CANDIDATES]
-    best = best[scores[best] > NETWORK_SCORE]
+    likely = np.flatnonzero(scores > NETWORK_SCORE)
+    best = likely[np.argsort(-scores[likely], kind="stable")][:NETWORK_CANDIDATES]
     kept = best[nms(boxes[best], scores[best], NETWORK_IOU, at_most=NETWORK_BOXES)]
     return boxes[kept], scores[kept]
 

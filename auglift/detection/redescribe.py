@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from auglift.detection.detector import DescriptorOptions
-from auglift.detection.keep_depth import KeptDepth, KeptDepths
+from auglift.detection.keep_depth import KeptDepth
+from auglift.detection.kept_depth_file import KeptDepths
 from auglift.errors import DataError, UsageError
 from auglift.geometry.descriptor import radius_px, torso_size_px
 from auglift.geometry.skeleton import Skeleton

@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -148,13 +148,23 @@ class RtmlibPoses:
 def _tool(name: str, path: Path, session: Any, **arguments: Any) -> Any:
     """One of rtmlib's classes on `session`; what it prints is nobody's business."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _in_place_of_its_own(session):
             make = cast(Any, getattr(importlib.import_module("rtmlib"), name))
-            tool = make(str(path), **arguments)
+            return make(str(path), **arguments)
     except ImportError as error:
         raise SetupError(
             f"the backend rtmlib is not installed: {error}",
             hint=f"{INSTALL} (without --no-deps it would overwrite onnxruntime-gpu)",
         ) from error
-    tool.session = session
-    return tool
+
+
+@contextlib.contextmanager
+def _in_place_of_its_own(session: Any) -> Iterator[None]:
+    """rtmlib opens a session that takes all CPUs, and says nothing of threads: it gets ours."""
+    runtime: Any = importlib.import_module("onnxruntime")
+    own = runtime.InferenceSession
+    runtime.InferenceSession = lambda *_, **__: session
+    try:
+        yield
+    finally:
+        runtime.InferenceSession = own

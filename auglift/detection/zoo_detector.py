@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auglift.detection.depth import DepthEstimator
+from auglift.detection.depth_kinds import METRIC
 from auglift.detection.detector import DescriptorOptions, Detector, FindsJoints, FindsPeople
 from auglift.detection.features import require_pooling
 from auglift.detection.people import PersonDetector
@@ -76,6 +77,12 @@ def choose_models(
             sha256 = file_sha256(model_path(name, model_dir))
         choices[role] = _choice(name, card, sha256, (options or {}).get(role, {}))
     return choices
+
+
+def depth_kind(choices: Mapping[str, ModelChoice]) -> str | None:
+    """What the chosen depth network answers, one of `depth_kinds.KINDS`; None without one."""
+    depth = choices.get("depth")
+    return str(depth.options.get("kind", METRIC)) if depth else None
 
 
 def open_detector(

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auglift.errors import AugliftError, BrokenFileError, MissingDataError
-from auglift.storage.atomic import replacing
+from auglift.errors import BrokenFileError, MissingDataError
+from auglift.storage.atomic import replacing, telling_of_the_disk
 
 Array = npt.NDArray[Any]
 
@@ -57,15 +57,12 @@ class NpzWriter:
 @contextmanager
 def npz_writer(path: Path) -> Iterator[NpzWriter]:
     """Open an NPZ that appears whole when the block ends without an error, or not at all."""
-    try:
-        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            yield NpzWriter(archive)
-    except OSError as error:
-        raise AugliftError(
-            f"the NPZ cannot be written: {error.strerror or error}",
-            where=path,
-            hint="free some space and run the same command again: finished files are kept",
-        ) from error
+    with (
+        telling_of_the_disk(path, "the NPZ"),
+        replacing(path) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+    ):
+        yield NpzWriter(archive)
 
 
 def npz_members(path: Path) -> list[str]:
@@ -78,6 +75,15 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, Array]:
     """Some of the arrays; none of them may be of objects."""
     with _opened(path) as archive:
         return {name: _member(archive, name) for name in names}
+
+
+def read_pieces(path: Path, name: str, lengths: Iterable[int]) -> Iterator[Array]:
+    """A flat array in consecutive pieces of these lengths, read as they are asked for."""
+    with _opened(path) as archive, archive.open(f"{name}.npy") as file:
+        np.lib.format.read_magic(file)
+        _, _, dtype = np.lib.format.read_array_header_1_0(file)
+        for length in lengths:
+            yield np.frombuffer(file.read(length * dtype.itemsize), dtype)
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ import pyarrow.parquet as pq
 
 from auglift.errors import BrokenFileError, DataError, MissingDataError, SchemaError
 from auglift.storage.arrow_columns import Array, to_numpy
+from auglift.storage.object_stores import explained
+from auglift.storage.remote_path import RemotePath
 from auglift.storage.schemas import KEYS, TEXT, Column, Schema, get_schema
 from auglift.storage.table_checks import KeyOrder, ascending, at, check_values, key_of, key_text
 from auglift.storage.table_metadata import (
@@ -161,16 +163,28 @@ def iter_chunks(
     kind: str,
     columns: Sequence[str] | None = None,
     skeleton: str | None = None,
+    groups: Sequence[int] | None = None,
 ) -> Iterator[Table]:
     """Read row group by row group, file by file, for tables larger than memory.
 
-    The arrays are views that cannot be written. Rows are in order within each file.
+    The arrays are views that cannot be written. Rows are in order within each file. `groups` are
+    the numbers of the row groups to read of each file, ascending; default: all.
     """
     info = table_info(source, kind, skeleton)
-    wanted = _wanted(info.metadata, columns)
     for path in info.paths:
-        for chunk in _chunks(path, info.metadata, wanted):
-            yield Table(info.metadata, chunk)
+        yield from chunks_of_file(info, path, columns, groups)
+
+
+def chunks_of_file(
+    info: TableInfo,
+    path: Path,
+    columns: Sequence[str] | None = None,
+    groups: Sequence[int] | None = None,
+) -> Iterator[Table]:
+    """The same of one file of a table that was looked at before, which is opened only once."""
+    wanted = _wanted(info.metadata, columns)
+    for chunk in _chunks(path, info.metadata, wanted, groups):
+        yield Table(info.metadata, chunk)
 
 
 def _files(source: Source, schema: Schema) -> tuple[Path, ...]:
@@ -196,7 +210,11 @@ def _opened(path: Path, schema: Schema) -> Iterator[Any]:
     """The Parquet file (`pq.ParquetFile`); whatever is wrong with it names it and what to do."""
     command = f"the command that writes {schema.kind}: {schema.written_by}"
     try:
-        with at(path, command), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with (
+            at(path, command),
+            _readable(path) as content,
+            pq.ParquetFile(content, page_checksum_verification=True) as file,
+        ):
             yield file
     except (pa.ArrowException, OSError, ValueError) as error:
         size = path.stat().st_size
@@ -206,6 +224,16 @@ def _opened(path: Path, schema: Schema) -> Iterator[Any]:
             where=path,
             hint=f"copy it again, or delete it and write it again: {schema.written_by}",
         ) from error
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Any]:
+    """What Arrow reads a file from, of an address only the pieces that it needs."""
+    if not isinstance(path, RemotePath):
+        yield path
+        return
+    with path.open_input() as file, explained(str(path)):
+        yield file
 
 
 def _metadata(file: Any, schema: Schema, skeleton: str | None) -> TableMetadata:
@@ -231,23 +259,28 @@ def _wanted(metadata: TableMetadata, names: Sequence[str] | None) -> list[Column
         if metadata.schema.column(name) not in metadata.columns:
             raise SchemaError(
                 f"these {metadata.kind} hold no {name}",
-                hint=f"ask for them when writing: {metadata.schema.written_by}",
+                hint="auglift detect-depth --features nearest_4 --overwrite writes them, auglift "
+                "merge takes them along",
             )
     return [c for c in metadata.columns if c.name in KEYS or c.name in names]
 
 
 def _chunks(
-    path: Path, metadata: TableMetadata, columns: Sequence[Column]
+    path: Path,
+    metadata: TableMetadata,
+    columns: Sequence[Column],
+    groups: Sequence[int] | None = None,
 ) -> Iterator[dict[str, Array]]:
-    """The checked row groups of one file."""
-    order, first_row = KeyOrder(), 0
+    """The checked row groups of one file, or some of them."""
+    order = KeyOrder()
     with _opened(path, metadata.schema) as file:
-        for i_group in range(file.num_row_groups):
+        n_rows = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        first_row = list(itertools.accumulate(n_rows, initial=0))
+        for i_group in range(file.num_row_groups) if groups is None else groups:
             group = file.read_row_group(i_group, columns=[c.name for c in columns])
             chunk = {c.name: _array(c, group[c.name], metadata.shape(c)) for c in columns}
             order.check(chunk)
-            check_values(metadata.schema, chunk, first_row)
-            first_row += len(chunk["frame"])
+            check_values(metadata.schema, chunk, first_row[i_group])
             yield chunk
 
 

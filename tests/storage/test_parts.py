@@ -37,7 +37,13 @@ def test_other_tables_and_half_written_files_are_no_parts(tmp_path: Path) -> Non
 
 
 def test_only_other_grids_are_removed(tmp_path: Path) -> None:
-    ours = ("part-00000-of-00002.parquet", "train.parquet")
-    lay(tmp_path, *ours, "part-00000-of-00003.parquet", "part-00001-of-00009.parquet")
+    ours = (
+        "part-00000-of-00002.parquet",
+        "part-00000-of-00002.depth.npz",
+        "part-1-of-3.parquet",
+        "train.parquet",
+    )
+    lay(tmp_path, *ours, "part-00000-of-00003.parquet", "part-00001-of-00009.parquet",
+        "part-00000-of-00003.depth.npz", "part-00002-of-00003.failed.json")  # fmt: skip
     remove_other_grids(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(ours)
