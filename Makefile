@@ -6,15 +6,16 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 STAMP := $(VENV)/.installed
-EXTRAS := export,slurm,c3d,h36m,3dhp,tensorboard
+EXTRAS := export,slurm,ray,c3d,h36m,3dhp,tensorboard
 
 .PHONY: demo test slow check format lint types imports bench clean
 
 demo: $(STAMP)
 	$(BIN)/auglift demo
 
+# A process for each core, and one thread in each. A file's tests share what its fixtures make.
 test: $(STAMP)
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist loadfile
 
 slow: $(STAMP)
 	$(BIN)/pytest -q -m slow

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -30,9 +31,19 @@ C = TypeVar("C")
 ENVIRONMENT_PREFIX = "AUGLIFT_"
 
 
-def setting(default: T, *, affects_result: bool = True) -> T:
-    """A config field; one that does not affect the result (a folder) is left out of the hash."""
-    return field(default=default, metadata={"affects_result": affects_result})
+# Two letters at least: `C:/` is a drive.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")
+
+
+def setting(default: T, *, affects_result: bool = True, may_be_address: bool = False) -> T:
+    """A config field; one that does not affect the result (a folder) is left out of the hash.
+
+    A path lies on a disk, or else (`may_be_address`) in an object store too.
+    """
+    return field(
+        default=default,
+        metadata={"affects_result": affects_result, "may_be_address": may_be_address},
+    )
 
 
 def section(config_class: Callable[[], T]) -> T:
@@ -90,7 +101,15 @@ def load_config(
             tree = OmegaConf.create()
             OmegaConf.update(tree, key, _plain(flag))
             merged = _merge(merged, tree, f"--{key.replace('_', '-')}")
-    return cast(C, OmegaConf.to_object(merged))
+    config = cast(C, OmegaConf.to_object(merged))
+    _refuse_addresses(config)
+    return config
+
+
+def as_address(text: str | Path) -> str | None:
+    """`s3://bucket/key`, of whose slashes a `Path` keeps one; None where a disk is meant."""
+    found = _ADDRESS.fullmatch(str(text))
+    return f"{found[1]}://{found[2]}" if found else None
 
 
 def as_dict(config: object) -> dict[str, Any]:
@@ -148,7 +167,7 @@ def _merge(base: DictConfig, change: DictConfig, source: str) -> DictConfig:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return cast("DictConfig", OmegaConf.merge(base, change))
+        return cast("DictConfig", OmegaConf.merge(base, _as_words(change, base)))
     except OmegaConfBaseException as error:
         what = str(error).splitlines()[0]
         key = getattr(error, "full_key", None)
@@ -159,12 +178,39 @@ def _merge(base: DictConfig, change: DictConfig, source: str) -> DictConfig:
         ) from error
 
 
+def _as_words(change: DictConfig, base: DictConfig) -> DictConfig:
+    """`depth=true` is a word where the setting has words for values, not YAML's boolean."""
+    from omegaconf import DictConfig
+
+    for key in change:
+        value, before = change[key], base.get(key)
+        if isinstance(value, DictConfig) and isinstance(before, DictConfig):
+            _as_words(value, before)
+        elif isinstance(value, bool) and isinstance(before, str):
+            change[key] = str(value).lower()
+    return change
+
+
+def _refuse_addresses(config: object) -> None:
+    """Or a folder `s3:` would be made where the command happens to run."""
+    for f in fields(cast(Any, config)):
+        value = getattr(config, f.name)
+        if isinstance(value, Path) and as_address(value) and not f.metadata.get("may_be_address"):
+            raise ConfigError(
+                f"{f.name} has to lie on a disk",
+                where=as_address(value),
+                hint="tables and runs may lie in an object store; pictures, videos, models and "
+                "reports may not",
+            )
+
+
 def _read_yaml(path: Path, keep_base: bool = False) -> DictConfig:
     import yaml
     from omegaconf import DictConfig, OmegaConf
 
     try:
-        tree = OmegaConf.load(path)
+        with path.open(encoding="utf-8") as file:
+            tree = OmegaConf.load(file)
     except FileNotFoundError as error:
         raise ConfigError("no such config file", where=path) from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -214,7 +260,7 @@ def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return as_dict(value)
     if isinstance(value, Path):
-        return str(value)
+        return as_address(value) or str(value)
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -120,7 +120,7 @@ def demo(config: DemoConfig, progress: Progress = silent) -> DemoResult:
 
 def plans(config: DemoConfig) -> dict[str, FilmConfig]:
     """What is filmed: the lab to learn from, the street as the other place."""
-    lab, street = ((3, 1), (0, 2)) if config.fast else ((5, 2), (0, 4))
+    lab, street = ((3, 1), (0, 2)) if config.fast else ((5, 2), (0, 3))
     shared: dict[str, Any] = {"actions": ACTIONS, "seconds": 2.0, "rate_hz": RATE_HZ}
     return {
         TRAINED_ON: FilmConfig(
@@ -199,12 +199,13 @@ def _train_one(config: DemoConfig, name: str, seed: int) -> dict[str, float]:
             features=FeatureConfig(variant=variant),
             augment=MEASURED_DEPTH,
             depth=depth,
-            epochs=60 if config.fast else 50,
+            epochs=60 if config.fast else 40,
             batch_size=128,
             lr=2e-3,
-            lr_decay=0.95,
+            lr_decay=0.94,
             seed=seed,
             device="cpu",
+            curves=False,
         )
     )
     numbers: dict[str, float] = {}

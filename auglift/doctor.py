@@ -89,7 +89,7 @@ class Diagnosis:
 
 
 def doctor(config: DoctorConfig) -> Diagnosis:
-    """Examine Python, packages, devices, folders and extras."""
+    """Examine Python, packages, devices, folders, extras and engines."""
     return Diagnosis(tuple(_examine(config)))
 
 
@@ -114,6 +114,7 @@ def _examine(config: DoctorConfig) -> Iterator[Check]:
     yield _check_cards()
     yield _check_video()
     yield from _check_extras()
+    yield from _check_engines()
 
 
 def _check_python() -> Check:
@@ -234,6 +235,16 @@ def _check_extras() -> Iterator[Check]:
         yield Check("rtmlib", "note", "absent", "pip install --no-deps rtmlib tqdm")
     else:
         yield Check("rtmlib", "ok", f"{_version('rtmlib')}, beside us")
+
+
+def _check_engines() -> Iterator[Check]:
+    """What `--executor` can share work out to; whoever has one machine needs none of them."""
+    import torch
+
+    from auglift.executors.engines import ray_engine, slurm_engine, torchrun_engine
+
+    for engine in (slurm_engine(), ray_engine(), torchrun_engine(torch.cuda.device_count())):
+        yield Check(engine.name, "ok" if engine.usable else "note", engine.found, engine.repair)
 
 
 def _cache_folder() -> Path:

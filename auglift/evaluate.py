@@ -43,12 +43,19 @@ class EvaluateConfig(StageConfig):
     dataset: tuple[str, ...] = setting(())
     """Datasets to test on; may be left out where only one has a table of the split."""
 
+    root: Path = setting(Path("."), affects_result=False, may_be_address=True)
+    """Folder, or address in an object store, below which tables and runs have their default
+    places."""
+
+    table: tuple[str, ...] = setting((), affects_result=False)
+    """Tables to test on by file, folder, pattern or address, instead of by dataset and split."""
+
     split: str = setting("test")
-    """train, val or test."""
+    """train, val or test; of named tables, what their rows say."""
 
     checkpoint: tuple[str, ...] = setting(())
-    """Runs' names or folders, or .safetensors files; default: the newest run. Where there are
-    several, the others are compared with the first."""
+    """Runs' names or folders, .safetensors files, or lifters of the zoo; default: the newest run.
+    Where there are several, the others are compared with the first."""
 
     protocol: tuple[str, ...] = setting(("p1", "p2", "p3"))
     """p1, p2, p3, pck, auc, mpjve, accel, or all."""
@@ -114,19 +121,20 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateRes
     protocols, properties = chosen_protocols(config.protocol), chosen_strata(config.strata)
     check_joint_choice(config.joints)
     workspace = Workspace(config.root)
-    datasets = _datasets(workspace, config)
+    tables = _tables(workspace, config)
     lifters = _lifters(workspace, config, protocols)
     result = EvaluateResult(
         lifters=tuple(_info(label, lifter, config) for label, lifter in lifters.items()),
-        datasets=datasets,
+        datasets=tuple(tables),
         protocols=protocols,
         settings=as_dict(config),
     )
     if config.dry_run:
         return result
-    with progress("evaluate", len(lifters) * len(datasets), "tests") as advance:
-        for dataset in datasets:
-            test = _read(workspace, dataset, lifters, properties, config)
+    with progress("evaluate", len(lifters) * len(tables), "tests") as advance:
+        for dataset, files in tables.items():
+            table = _read(files, lifters, properties, config)
+            test = _test(workspace, dataset, table, properties, config)
             measured = []
             for label, (_, lifter) in lifters.items():
                 measured.append(_measure(label, lifter, test, protocols, config))
@@ -173,25 +181,29 @@ class _Test(NamedTuple):
     strata: Callable[[tuple[str, ...]], list[Strata]]
 
 
-def _datasets(workspace: Workspace, config: EvaluateConfig) -> tuple[str, ...]:
-    """The data sets, each with a table of the split."""
+def _tables(workspace: Workspace, config: EvaluateConfig) -> dict[str, tuple[Path, ...]]:
+    """The data sets, each with the files of its table."""
+    if config.table:
+        from auglift.datasets.named_xycd import named_xycd
+
+        return named_xycd(config.table, config.dataset)
     names = tuple(dict.fromkeys(config.dataset)) or (None,)
     choices = [workspace.find_dataset("xycd", name, config.split) for name in names]
     for choice in choices:
         logger.info("dataset %s: %s", choice.dataset, choice.why)
-    return tuple(choice.dataset for choice in choices)
+    return {one.dataset: (workspace.xycd_there(one.dataset, config.split),) for one in choices}
 
 
 def _lifters(
     workspace: Workspace, config: EvaluateConfig, protocols: Sequence[str]
 ) -> dict[str, _Opened]:
     """The lifters under short names: their runs'."""
-    from auglift.lifting.checkpoint import find_checkpoint
+    from auglift.lifting.choice import find_lifter
     from auglift.lifting.devices import pick_device
     from auglift.lifting.lifter import Lifter
     from auglift.lifting.on_tables import check_lifts, check_metric
 
-    paths = [find_checkpoint(workspace, name) for name in config.checkpoint or (None,)]
+    paths = [find_lifter(workspace, name) for name in config.checkpoint or (None,)]
     device = pick_device(config.device)
     opened: dict[str, _Opened] = {}
     for path in dict.fromkeys(paths):
@@ -240,30 +252,42 @@ def _learning_curve(checkpoint: Path) -> tuple[dict[str, float], ...]:
 
 
 def _read(
-    workspace: Workspace,
-    dataset: str,
+    files: tuple[Path, ...],
     lifters: Mapping[str, _Opened],
     properties: Sequence[str],
     config: EvaluateConfig,
-) -> _Test:
-    """The table, with the columns that lifters, strata and report read."""
+) -> Table:
+    """The columns that lifters, strata and report read."""
     from auglift.datasets.xycd_npz import read_xycd
     from auglift.geometry import benchmark
     from auglift.geometry import properties as sorted_by
-    from auglift.geometry.skeleton import get_skeleton
     from auglift.lifting.on_tables import columns_of
 
     specs = [opened.lifter.spec for opened in lifters.values()]
     columns = {*benchmark.COLUMNS, *(c for spec in specs for c in columns_of(spec, config.depth))}
     columns |= set(sorted_by.COLUMNS) if properties else set()
     columns |= {"joint_confidence"} if config.report else set()
-    path = workspace.xycd_there(dataset, config.split)
+    columns |= {"split"} if config.table else set()
     # Lifters of several skeletons cannot be tested on one table: the second read says so.
     for skeleton in dict.fromkeys(spec.skeleton for spec in specs):
-        table = read_xycd(path, sorted(columns), skeleton)
+        table = read_xycd(files, sorted(columns), skeleton)
+    return table
+
+
+def _test(
+    workspace: Workspace,
+    dataset: str,
+    table: Table,
+    properties: Sequence[str],
+    config: EvaluateConfig,
+) -> _Test:
+    """The table as a benchmark."""
+    from auglift.geometry import benchmark
+    from auglift.geometry.skeleton import get_skeleton
+
     test = benchmark.make_benchmark(
         dataset,
-        config.split,
+        "+".join(table.unique("split")) if config.table else config.split,
         table.columns,
         table.track_start,
         get_skeleton(table.metadata.skeleton),
@@ -331,8 +355,9 @@ def _write(
         return ()
     from auglift.outputs.evaluation_report import write_report
     from auglift.outputs.worst_frames import write_pictures
+    from auglift.storage.zoo import results_folder
 
     first = next(iter(lifters.values())).checkpoint
-    folder = config.report or first.parent / "evaluation"
+    folder = config.report or results_folder(first) / "evaluation"
     pictures = write_pictures(folder, result) if config.visualize else ()
     return (*(write_report(folder, result) if config.report else ()), *pictures)

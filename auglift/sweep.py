@@ -16,7 +16,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from auglift.config import config_hash, load_config, setting
 from auglift.errors import AugliftError, PartlyDoneError, UsageError
 from auglift.evaluate import EvaluateConfig, chosen_protocols, evaluate
-from auglift.executors import Progress, run_locally, silent
+from auglift.executors import Outcome, Progress, run_locally, silent
 from auglift.outputs.sweep_table import CellNumbers, SweepTable, as_csv, as_markdown, sweep_table
 from auglift.storage.atomic import write_text
 from auglift.storage.run_folder import RunFolder
@@ -129,27 +129,34 @@ class SweepResult:
         )
 
 
-def sweep(config: SweepConfig, progress: Progress = silent) -> SweepResult:
-    """Do every cell that is not done yet, and write the table of all."""
+RunCells = Callable[[Callable[[Cell], None], Sequence[Cell]], Iterable[Outcome[Cell, None]]]
+"""Calls a function with each cell, somewhere, and tells of those that have ended."""
+
+
+def sweep(
+    config: SweepConfig, progress: Progress = silent, run: RunCells | None = None
+) -> SweepResult:
+    """Do every cell that is not done yet, and write the table of all.
+
+    `run` does the cells, and tells of those that have ended; without it they are done here.
+    """
     workspace = Workspace(config.root)
     cells = plan_cells(workspace, config)
-    folder = workspace.run(_sweep_name(config)).path
-    found = [None if config.overwrite else _read_record(folder, cell) for cell in cells]
-    done = {result.name: result for result in found if result is not None}
-    done_before, failures = len(done), []
-    todo = [] if config.dry_run else [cell for cell in cells if cell.name not in done]
+    folder = sweep_folder(config).path
+    run = run or partial(run_locally, workers=config.workers)
+    todo = [cell for cell in cells if config.overwrite or not _read_record(folder, cell)]
+    done_before, failures = len(cells) - len(todo), []
     with progress("sweep", len(cells), "cells") as advance:
         advance(done_before)
-        for outcome in run_locally(partial(_do, config.workers), todo, config.workers):
-            cell = outcome.item
-            if outcome.result is None:
-                failures.append(CellFailure(cell.name, _as_auglift_error(outcome.error)))
-                logger.error("%s failed: %s", cell.name, failures[-1].error.what)
-            else:
-                done[cell.name] = outcome.result
-                write_text(_record(folder, cell), json.dumps(asdict(outcome.result), indent=1))
-            advance(note=cell.name)
-    finished = tuple(done[cell.name] for cell in cells if cell.name in done)
+        for outcome in [] if config.dry_run else run(partial(_do, folder, config.workers), todo):
+            if outcome.error is not None:
+                failures.append(CellFailure(outcome.item.name, _as_auglift_error(outcome.error)))
+                logger.error("%s failed: %s", outcome.item.name, failures[-1].error.what)
+            advance(note=outcome.item.name)
+    undone = {cell.name for cell in todo} if config.dry_run else {one.name for one in failures}
+    # Whoever did them, the cells that are done have left a record.
+    found = [_read_record(folder, cell) for cell in cells if cell.name not in undone]
+    finished = tuple(result for result in found if result is not None)
     table = sweep_table([key for key, _ in _axes(config.grid)], [_row(one) for one in finished])
     if not config.dry_run:
         _write(folder, finished, table)
@@ -221,6 +228,11 @@ def _sweep_name(config: SweepConfig) -> str:
     return "_".join(["sweep", *config.dataset, config_hash(_shared(config))[:6]])
 
 
+def sweep_folder(config: SweepConfig) -> RunFolder:
+    """Where a sweep's records and tables are."""
+    return Workspace(config.root).run(_sweep_name(config))
+
+
 def _shared(config: SweepConfig) -> TrainConfig:
     """What all cells have in common."""
     return TrainConfig(**{f.name: getattr(config, f.name) for f in fields(TrainConfig)})
@@ -235,7 +247,8 @@ def _changed(config: TrainConfig, values: dict[str, Any]) -> TrainConfig:
 
 
 def _slug(value: object) -> str:
-    return _NO_NAME.sub("-", str(value)).strip("-") or "none"
+    text = str(value).lower() if isinstance(value, bool) else str(value)  # as it was typed
+    return _NO_NAME.sub("-", text).strip("-") or "none"
 
 
 def _find(workspace: Workspace, dataset: str | None, split: str) -> str:
@@ -251,8 +264,13 @@ def _table_facts(workspace: Workspace, dataset: str, split: str) -> list[object]
     return [dataset, split, metadata.config_hash, metadata.extra.get("identity"), info.n_rows]
 
 
-def _do(workers: int, cell: Cell) -> CellResult:
-    """Train the cell and test it."""
+def _do(folder: Path, workers: int, cell: Cell) -> None:
+    """Train the cell, test it, and leave its record."""
+    result = _train_and_test(workers, cell)
+    write_text(_record(folder, cell), json.dumps(asdict(result), indent=1))
+
+
+def _train_and_test(workers: int, cell: Cell) -> CellResult:
     if workers > 1:
         import torch
 

@@ -6,22 +6,25 @@ single epochs if asked for, `logs/scalars.json` and `learning_curves.png`.
 
 Validation takes some of the *training* subjects, so that the test set chooses nothing. A run that
 was stopped goes on at its last epoch's end, with the numbers that it would have had anyway. Under
-`torchrun` several processes learn one model, and the batch size stays that of all together.
+`torchrun` several processes learn one model, and the batch size stays that of all together. Tables
+that would take more than `memory_gb` stay on disk and are learned from a block after another.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from auglift.config import StageConfig, as_yaml, config_hash, section, setting
 from auglift.errors import ConfigError, MissingDataError
 from auglift.executors import Progress, silent
 from auglift.lifting.recipe import Recipe
 from auglift.lifting.spec import DepthControl, FeatureConfig, LifterSpec, TargetConfig
+from auglift.storage.addresses import place
 from auglift.storage.atomic import write_text
 from auglift.storage.run_folder import RunFolder
 from auglift.storage.workspace import Workspace
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from auglift.lifting.distributed import World
     from auglift.lifting.run_state import RunState
     from auglift.lifting.trainer import Trainer
-    from auglift.lifting.training_data import Tables
+    from auglift.lifting.training_data import LoadedTables, Tables
 
 DEBUG_STEPS = 2
 
@@ -47,6 +50,17 @@ class TrainConfig(Recipe, StageConfig):
 
     dataset: tuple[str, ...] = setting(())
     """Datasets; may be left out where only one has a table."""
+
+    root: Path = setting(Path("."), affects_result=False, may_be_address=True)
+    """Folder, or address in an object store, below which tables and runs have their default
+    places."""
+
+    # The rows tell whether two trainings learn from the same, wherever their tables lie.
+    table: tuple[str, ...] = setting((), affects_result=False)
+    """Tables to learn from by file, folder, pattern or address, instead of by dataset."""
+
+    val_table: tuple[str, ...] = setting((), affects_result=False)
+    """Tables of `val_split`, where those to learn from are named by `table`."""
 
     name: str | None = setting(None, affects_result=False)
     """Name of the run; default: made of dataset, architecture, frames, variant and seed."""
@@ -82,7 +96,7 @@ class TrainConfig(Recipe, StageConfig):
     val_split: Literal["train", "val", "test"] = setting("train")
     """Split to validate on; with `test`, the test set chooses the weights, and the run says so."""
 
-    resume: Path | None = setting(None, affects_result=False)
+    resume: Path | None = setting(None, affects_result=False, may_be_address=True)
     """A run's folder (or its last_checkpoint) that must exist, to go on with."""
 
     checkpoint_every: int = setting(0, affects_result=False)
@@ -90,6 +104,15 @@ class TrainConfig(Recipe, StageConfig):
 
     table_memory: Literal["auto", "device", "host"] = setting("auto", affects_result=False)
     """Where the table lies while it is learned from; auto: on the device, if it fits."""
+
+    memory_gb: float = setting(8.0, affects_result=False)
+    """Memory that tables may take in each process; larger ones are streamed from disk."""
+
+    save_every_s: float = setting(10.0, affects_result=False)
+    """Seconds between two savings of the state to resume from, at ends of epochs; 0: every one."""
+
+    curves: bool = setting(True, affects_result=False)
+    """Draw `learning_curves.png` at the end, which takes a second or two."""
 
     tensorboard: bool = setting(False, affects_result=False)
     """Write the numbers for TensorBoard too."""
@@ -105,8 +128,12 @@ class TrainConfig(Recipe, StageConfig):
             raise ConfigError(f"fps must be positive, not {self.fps}")
         if self.checkpoint_every < 0:
             raise ConfigError(f"checkpoint_every must not be negative: {self.checkpoint_every}")
+        if self.memory_gb <= 0 or self.save_every_s < 0:
+            raise ConfigError("memory_gb must be positive, and save_every_s not negative")
         if self.val_subjects and self.val_split != "train":
             raise ConfigError(f"val_subjects are of split train, not {self.val_split}")
+        if bool(self.val_table) != (bool(self.table) and self.val_split != "train"):
+            raise ConfigError("val_table goes with table and a val_split other than train")
 
     @property
     def epochs_wanted(self) -> int:
@@ -133,13 +160,14 @@ class TrainResult:
 def train(config: TrainConfig, progress: Progress = silent) -> TrainResult:
     """Train a lifter, or go on with one."""
     from auglift.lifting.devices import pick_device
-    from auglift.lifting.distributed import joined
-    from auglift.lifting.epochs import run_epochs
+    from auglift.lifting.distributed import World, joined
+    from auglift.lifting.epochs import Keeping, run_epochs
     from auglift.lifting.run_state import RunState
 
     workspace = Workspace(config.root)
-    config = replace(config, dataset=_datasets(workspace, config))
-    tables = _read(workspace, config)
+    files = _files(workspace, config)
+    config = replace(config, dataset=tuple(files.learned))
+    tables = _read(config, files)
     run = _run_folder(workspace, config)
     identity = f"{config_hash(_identity(config))}-{tables.identity()}"
     so_far = RunState.read(
@@ -148,7 +176,10 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainResult:
         afresh=config.overwrite or config.debug,
         must_exist=config.resume is not None,
     )
-    if so_far.finished(config.epochs_wanted, config.patience) or config.dry_run:
+    if so_far.finished(config.epochs_wanted, config.patience):
+        return _result(so_far, tables)
+    if config.dry_run:  # which finds what is wrong with the model, too
+        _prepare(config, tables, World(), pick_device(config.device), workspace)
         return _result(so_far, tables)
     with joined(pick_device(config.device)) as (world, device):
         trainer, validation = _prepare(config, tables, world, device, workspace)
@@ -163,12 +194,18 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainResult:
             progress,
             epochs=config.epochs_wanted,
             most_steps=DEBUG_STEPS if config.debug else None,
-            keep_every=config.checkpoint_every,
-            tensorboard=config.tensorboard,
+            keeping=Keeping(config.checkpoint_every, config.save_every_s, config.tensorboard),
         )
-        if world.leads:
+        if world.leads and config.curves:
             _draw_curves(so_far)
     return _result(so_far, tables)
+
+
+def run_folder(config: TrainConfig) -> RunFolder:
+    """Where the run is, or will be."""
+    workspace = Workspace(config.root)
+    datasets = tuple(_files(workspace, config).learned)
+    return _run_folder(workspace, replace(config, dataset=datasets))
 
 
 def default_name(config: TrainConfig) -> str:
@@ -186,6 +223,7 @@ def default_name(config: TrainConfig) -> str:
 
 def run_to_resume(path: Path) -> RunFolder:
     """The run at a folder, or at the last_checkpoint in it; its `config.yaml` must be there."""
+    path = place(path)
     run = RunFolder(
         path.parent if path.name == RunFolder(path.parent).last_checkpoint.name else path
     )
@@ -198,6 +236,29 @@ def run_to_resume(path: Path) -> RunFolder:
     return run
 
 
+class _Files(NamedTuple):
+    """The files of each dataset's table."""
+
+    learned: dict[str, tuple[Path, ...]]
+    validation: dict[str, tuple[Path, ...]] | None
+    """None: some of the rows to learn from are validated on."""
+
+
+def _files(workspace: Workspace, config: TrainConfig) -> _Files:
+    if config.table:
+        from auglift.datasets.named_xycd import named_xycd
+
+        learned = named_xycd(config.table, config.dataset)
+        return _Files(learned, named_xycd(config.val_table) if config.val_table else None)
+    datasets = _datasets(workspace, config)
+
+    def of_split(split: str) -> dict[str, tuple[Path, ...]]:
+        return {name: (workspace.xycd_there(name, split),) for name in datasets}
+
+    split = config.val_split
+    return _Files(of_split("train"), None if split == "train" else of_split(split))
+
+
 def _datasets(workspace: Workspace, config: TrainConfig) -> tuple[str, ...]:
     wanted: list[str | None] = list(config.dataset) or [None]
     choices = [workspace.find_dataset("xycd", dataset, "train") for dataset in wanted]
@@ -208,17 +269,21 @@ def _datasets(workspace: Workspace, config: TrainConfig) -> tuple[str, ...]:
     return tuple(choice.dataset for choice in choices)
 
 
-def _read(workspace: Workspace, config: TrainConfig) -> Tables:
+def _read(config: TrainConfig, files: _Files) -> Tables:
     from auglift.datasets.xycd_npz import read_xycd
-    from auglift.lifting.training_data import few_rows, read_tables
+    from auglift.lifting.open_tables import open_tables
 
-    columns = (*config.features.columns, *config.target.columns)
-    tables = read_tables(
-        workspace, config.dataset, columns, config.val_split, config.val_subjects, read_xycd
+    tables = open_tables(
+        list(files.learned.values()),
+        None if files.validation is None else list(files.validation.values()),
+        (*config.features.columns, *config.target.columns),
+        val_subjects=config.val_subjects,
+        memory_gb=config.memory_gb,
+        read_xycd=read_xycd,
     )
     if config.val_split == "test":
         logger.warning("the test set chooses these weights: its errors will be flattered")
-    return few_rows(tables) if config.debug else tables
+    return tables.few() if config.debug else tables
 
 
 def _run_folder(workspace: Workspace, config: TrainConfig) -> RunFolder:
@@ -235,51 +300,55 @@ def _identity(config: TrainConfig) -> TrainConfig:
 
 def _prepare(
     config: TrainConfig, tables: Tables, world: World, device: str, workspace: Workspace
-) -> tuple[Trainer, PoseData]:
+) -> tuple[Trainer, Iterable[PoseData]]:
     """The trainer on its rows, and the rows to validate on."""
-    import itertools
-
     import torch
 
     from auglift.lifting.models import build_model
     from auglift.lifting.trainer import Trainer
-    from auglift.lifting.training_data import load_tables, make_spec
+    from auglift.lifting.training_data import Loading
 
-    learned = load_tables(tables.learned, device, config.table_memory, config.depth, config.seed)
-    validation = load_tables(tables.validation, device, "device", config.depth, config.seed)
+    loaded = tables.load(
+        Loading(
+            device=device,
+            place=config.table_memory,
+            depth=config.depth,
+            seed=config.seed,
+            task=config.task,
+        )
+    )
+    spec = _spec(config, tables, loaded)
+    torch.manual_seed(config.seed)
+    model = build_model(spec.arch, **spec.model)
+    if config.init_from is not None:
+        from auglift.lifting.choice import find_lifter
+        from auglift.lifting.initialise import initialise
+
+        initialise(model, spec, find_lifter(workspace, config.init_from))
+    samples = loaded.samples(model, spec, config)
+    return Trainer(model, spec, samples, config, device, world), loaded.validation
+
+
+def _spec(config: TrainConfig, tables: Tables, loaded: LoadedTables) -> LifterSpec:
+    from auglift.lifting.training_spec import make_spec
+
+    wanted = LifterSpec(
+        arch=config.arch,
+        model=config.model,
+        features=config.features,
+        target=config.target,
+        fps=config.fps,
+    )
     spec = make_spec(
-        LifterSpec(
-            arch=config.arch,
-            model=config.model,
-            features=config.features,
-            target=config.target,
-            fps=config.fps,
-        ),
-        tables,
-        learned.columns,
+        wanted,
+        tables.learned,
+        loaded.columns,
         frames=config.frames,
         task=config.task,
         depth=config.depth,
         val_split=config.val_split,
     )
-    torch.manual_seed(config.seed)
-    model = build_model(spec.arch, **spec.model)
-    if config.init_from is not None:
-        from auglift.lifting.checkpoint import find_checkpoint
-        from auglift.lifting.initialise import initialise
-
-        initialise(model, spec, find_checkpoint(workspace, config.init_from))
-    trainer = Trainer(
-        model,
-        spec,
-        learned,
-        config,
-        device,
-        dataset_start=tuple(itertools.accumulate(map(len, tables.learned), initial=0)),
-        world=world,
-        name_row=tables.name_row,
-    )
-    return trainer, validation
+    return replace(spec, focal_range=loaded.focal_range)
 
 
 def _draw_curves(so_far: RunState) -> None:

@@ -22,10 +22,13 @@ import numpy as np
 import torch
 
 from auglift.lifting.augment import Dice
+from auglift.lifting.batches import Windows
 from auglift.lifting.data import PoseData, load_pose_data
+from auglift.lifting.distributed import World
 from auglift.lifting.models import build_model
 from auglift.lifting.presets import resolve
 from auglift.lifting.recipe import Recipe
+from auglift.lifting.samples import table_samples
 from auglift.lifting.spec import FeatureConfig, LifterSpec
 from auglift.lifting.trainer import Trainer
 
@@ -53,7 +56,9 @@ def make_table(n_rows: int, device: str) -> PoseData:
     return load_pose_data(columns, starts, np.full(len(starts) - 1, 25.0), device)
 
 
-def make_trainer(data: PoseData, preset_name: str, recipe: Recipe, device: str) -> Trainer:
+def make_trainer(
+    data: PoseData, preset_name: str, recipe: Recipe, device: str, world: World | None = None
+) -> Trainer:
     """A trainer as `auglift train --arch … --variant casp` makes it."""
     preset, features = resolve(preset_name), FeatureConfig()
     arguments = {
@@ -62,7 +67,8 @@ def make_trainer(data: PoseData, preset_name: str, recipe: Recipe, device: str) 
     torch.manual_seed(0)
     model = build_model(preset.arch, **arguments)
     spec = LifterSpec(arch=preset.arch, model=arguments, features=features)
-    return Trainer(model, spec, data, recipe, device)
+    samples = table_samples(data, model, spec, recipe)
+    return Trainer(model, spec, samples, recipe, device, world)
 
 
 def seconds(work: Callable[[], object], steps: int, device: str) -> float:
@@ -87,12 +93,17 @@ def measure(data: PoseData, name: str, options: argparse.Namespace) -> dict[str,
     recipe = Recipe(batch_size=options.batch_size, precision=options.precision)
     trainer = make_trainer(data, name, recipe, options.device)
     trainer.model.train()
-    rows = trainer.sampler.epoch(torch.Generator().manual_seed(0))[: options.batch_size]
+    (block,) = trainer.samples.epoch(torch.Generator().manual_seed(0))
+    rows = block.rows[: options.batch_size]
     dice = Dice(torch.Generator(options.device).manual_seed(0), len(rows))
+
+    def gather() -> Windows:
+        return trainer.batches.gather(data, rows)
+
     if options.device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
-    data_s = seconds(lambda: trainer.batches.make(rows, dice), options.steps, options.device)
-    step_s = seconds(lambda: trainer.step(rows, dice, False), options.steps, options.device)
+    data_s = seconds(lambda: trainer.batches.make(gather(), dice), options.steps, options.device)
+    step_s = seconds(lambda: trainer.step(gather(), dice, False), options.steps, options.device)
     poses = len(rows) * (trainer.model.receptive_field if trainer.model.sequence else 1)
     found: dict[str, object] = {
         "arch": name,

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from auglift import doctor as module
 from auglift.cli.main import app
 from auglift.doctor import Check, DoctorConfig, doctor
+from auglift.executors import engines
 from auglift.storage import onnx_providers
 
 
@@ -87,3 +88,46 @@ def test_extras_in_square_brackets_reach_the_eye(
     words = ["doctor", "--root", str(tmp_path)]
     output = CliRunner().invoke(app, words, env={"COLUMNS": "200"}).stdout
     assert 'pip install "auglift[ray]"' in output
+
+
+def put_on_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str) -> None:
+    """Programs of these names, which do what these lines of a shell say."""
+    for name, line in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_engines_are_named_with_what_they_offer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on_the_path(
+        tmp_path, monkeypatch, sbatch="echo slurm-wlm 22.05.8", sinfo="echo gpu*; echo cpu"
+    )
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr(engines, "_version", {"submitit": "1.5", "ray": "2.9"}.get)
+    checks = by_name(tmp_path)
+    found = {name: checks[name].found for name in ("Slurm", "Ray")}
+    assert found == {
+        "Slurm": "slurm-wlm 22.05.8, partitions gpu*, cpu; submitit 1.5",
+        "Ray": "2.9; cluster: 10.0.0.1:6379",
+    }
+    assert (
+        engines.torchrun_engine(8).found == "8 GPUs: torchrun --nproc-per-node 8 -m auglift train"
+    )
+    monkeypatch.setattr(engines, "_version", {}.get)
+    assert engines.slurm_engine().repair == 'pip install "auglift[slurm]"'
+    assert engines.ray_engine().found == "not installed"
+
+
+def test_a_slurm_that_does_not_answer_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on_the_path(
+        tmp_path, monkeypatch, sbatch="echo slurm 24.05", sinfo="echo no controller >&2; exit 1"
+    )
+    check = by_name(tmp_path)["Slurm"]
+    assert (check.status, check.found) == ("note", "sinfo failed: no controller")
+    assert "scontrol ping" in check.repair
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert by_name(tmp_path)["Slurm"].found == "no sbatch on the path"

@@ -137,6 +137,23 @@ def test_checkpoints_by_name_folder_and_file(trained: Run) -> None:
         assert (info.label, info.trained_on) == (trained.run.name, ("h36m",))
 
 
+def test_a_lifter_of_the_zoo_by_name(
+    trained: Run, lifter_zoo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    zoo = lifter_zoo({"small-xy": ("xy", 3, 60.0)})
+    root = trained.run.parents[1]
+    monkeypatch.chdir(tmp_path)
+    result = evaluate(EvaluateConfig(root=root, checkpoint=("casp", "small-xy"), protocol=("p2",)))
+    assert [info.lifter for info in result.lifters] == ["tcn, casp", "tcn, xy"]
+    assert result.lifters[1].checkpoint == zoo / "lifters" / "small-xy.safetensors"
+    before = set(zoo.rglob("*"))
+    files = evaluate(
+        EvaluateConfig(root=root, checkpoint=("small-xy",), protocol=("p2",), visualize=True)
+    ).files
+    assert {path.parent for path in files} == {Path("evaluation")}
+    assert set(zoo.rglob("*")) == before
+
+
 def test_several_lifters_on_several_data_sets(trained: Run, write_xycd: Write) -> None:
     root = root_of(trained)
     write_xycd("test", subjects=("S9",), dataset="3dpw")

@@ -16,6 +16,7 @@ from auglift.cli.options import with_session
 from auglift.cli.sweep import sweep as command
 from auglift.errors import ConfigError, MissingDataError, UsageError
 from auglift.evaluate import EvaluateConfig, evaluate
+from auglift.executors import Outcome
 from auglift.storage.workspace import Workspace
 from auglift.sweep import SweepConfig, plan_cells, sweep
 from auglift.train import TrainConfig, train
@@ -189,6 +190,20 @@ def test_names_follow_what_cells_share(root: Path) -> None:
     assert folder(grid=("seed=0",)) == folder(grid=("seed=0,1", "lr=0.1,0.01"))
     assert folder() != folder(epochs=2)
     assert folder(dataset=("h36m",)).startswith("sweep_h36m_")
+
+
+def test_others_may_do_the_cells_and_be_gone_before_all_have_ended(root: Path) -> None:
+    def first_then_error(do, cells):
+        do(cells[0])  # and nobody says so
+        yield Outcome(cells[1], error=RuntimeError("the machine burns"))
+
+    result = sweep(config(root, grid=("seed=0,1,2",)), run=first_then_error)
+    assert [one.name for one in result.done] == ["s_seed=0"]
+    assert [(one.name, one.error.what) for one in result.failures] == [
+        ("s_seed=1", "RuntimeError: the machine burns")
+    ]
+    again = sweep(config(root, grid=("seed=0,1,2",)), run=lambda do, cells: map(Outcome, cells))
+    assert (again.done_before, len(again.done), again.failures) == (1, 1, ())
 
 
 @pytest.mark.slow

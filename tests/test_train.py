@@ -31,7 +31,7 @@ from auglift.train import TrainConfig, default_name, run_to_resume, train
 
 SMALL = {
     "arch": "tcn", "model": {"channels": 16, "dropout": 0.1}, "frames": 3, "device": "cpu",
-    "batch_size": 16,
+    "batch_size": 16, "curves": False,
 }  # fmt: skip
 
 Write = Callable[..., Path]
@@ -73,16 +73,24 @@ def test_the_error_falls(write_xycd: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["before_state:2", "before_log:2", "after_epoch:1", "after_epoch:2"]
+    ("fault", "save_every_s"),
+    [
+        ("before_state:2", 0.0),
+        ("before_log:2", 0.0),
+        ("after_epoch:1", 0.0),
+        ("after_epoch:2", 0.0),
+        ("after_epoch:2", 1e9),  # the state is that of the first epoch
+        ("before_state:3", 1e9),
+    ],
 )
 def test_after_any_fault_the_same_command_ends_in_the_same_numbers(
-    write_xycd: Write, monkeypatch: pytest.MonkeyPatch, fault: str
+    write_xycd: Write, monkeypatch: pytest.MonkeyPatch, fault: str, save_every_s: float
 ) -> None:
     root = write_xycd()
     undisturbed = train(config(root, name="undisturbed"))
     monkeypatch.setenv("AUGLIFT_FAULT", fault)
     with pytest.raises(InjectedFaultError):
-        train(config(root, name="disturbed"))
+        train(config(root, name="disturbed", save_every_s=save_every_s))
     monkeypatch.delenv("AUGLIFT_FAULT")
     resumed = train(config(root, name="disturbed"))
     assert resumed.val_p1_mm == undisturbed.val_p1_mm
@@ -130,6 +138,34 @@ def test_a_dry_run_writes_nothing(write_xycd: Write) -> None:
     root = write_xycd()
     train(config(root, dry_run=True))
     assert not (root / "work_dirs").exists()
+
+
+def test_a_dry_run_finds_what_is_wrong_with_the_model(write_xycd: Write) -> None:
+    root = write_xycd()
+    with pytest.raises(UsageError, match="unknown argument of tcn 'chanels'"):
+        train(config(root, dry_run=True, model={"chanels": 8}))
+    with pytest.raises(UsageError, match="unknown loss 'mpjp'"):
+        train(config(root, dry_run=True, loss="mpjp"))
+
+
+def test_the_state_is_not_saved_after_every_short_epoch(write_xycd: Write, monkeypatch) -> None:
+    from auglift.lifting import run_state
+
+    saved: list[int] = []
+    save = run_state.save_resume_state
+
+    def watched(path: Path, state: dict) -> None:
+        saved.append(len(state["records"]))
+        save(path, state)
+
+    monkeypatch.setattr(run_state, "save_resume_state", watched)
+    root = write_xycd()
+    rare = train(config(root, name="rare", epochs=4, save_every_s=1e9))
+    assert saved == [1, 4]
+    often = train(config(root, name="often", epochs=4, save_every_s=0.0))
+    assert saved == [1, 4, 1, 2, 3, 4]
+    kept = [load_file(r.checkpoint) for r in (rare, often)]
+    assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
 
 
 def test_validation_is_on_training_subjects_by_name(write_xycd: Write) -> None:
@@ -244,7 +280,7 @@ def test_resume_wants_a_run(write_xycd: Write, tmp_path: Path) -> None:
 
 
 def test_epochs_are_kept_when_asked_for(write_xycd: Write) -> None:
-    result = train(config(write_xycd(), epochs=5, checkpoint_every=2))
+    result = train(config(write_xycd(), epochs=5, checkpoint_every=2, curves=True))
     kept = sorted(path.name for path in result.run.glob("*.safetensors"))
     assert kept == ["best_model.safetensors", "epoch_2.safetensors", "epoch_4.safetensors"]
     assert (result.run / "learning_curves.png").stat().st_size > 1000

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
+from auglift.cli.cluster import CLUSTER, Executor, RayOptions, SlurmOptions, Wait, cluster
+from auglift.cli.detection_shards import share_out, show_status
 from auglift.cli.options import DATA, MODEL, Dataset
 from auglift.cli.session import Session
 from auglift.cli.tables import number, results_table
 from auglift.detect_depth import DetectDepthConfig, DetectDepthResult, Timing
+from auglift.errors import UsageError
 from auglift.storage.workspace import Workspace
 
-if TYPE_CHECKING:
-    from auglift.detection.part_status import GridStatus
-
 WORK = "Work"
-FAILURES_SHOWN = 20
 
 
 def detect_depth(
@@ -68,10 +66,23 @@ def detect_depth(
         bool,
         typer.Option(
             "--status",
-            help="Only say how far all shards are; with --shard 1/20, each of the twenty.",
+            help="Only say how far all shards are; with --shards 20, each of the twenty.",
             rich_help_panel=WORK,
         ),
     ] = False,
+    executor: Executor = "local",
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            "--shards",
+            min=1,
+            help="Shares of the work, one for each task of slurm or ray.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    slurm: SlurmOptions = None,
+    ray: RayOptions = None,
+    wait: Wait = False,
     keep_depth: Annotated[
         bool | None,
         typer.Option(
@@ -158,7 +169,8 @@ def detect_depth(
     [bold]auglift detect-depth --dataset h36m[/bold]               everything, on this machine
     [bold]auglift detect-depth --dataset h36m --shard 3/20[/bold]  the third of twenty shares
     [bold]auglift detect-depth --shard auto/20[/bold]              numbered by Slurm's array
-    [bold]auglift detect-depth --status --shard 1/20[/bold]        how far the twenty are
+    [bold]auglift detect-depth --executor slurm --shards 20 --slurm partition=gpu,gres=gpu:1[/bold]
+    [bold]auglift detect-depth --status --shards 20[/bold]         how far the twenty are
     [bold]auglift detect-depth --mode paper --keep-depth[/bold]    the paper's networks
     [bold]auglift detect-depth --redescribe --radius-rule paper[/bold]
     [bold]auglift detect-depth --shard 3/20 --dry-run[/bold]       how much that would be
@@ -167,7 +179,6 @@ def detect_depth(
     However the work is shared out, the result is the same, byte for byte.
     """
     from auglift.detect_depth import detect_depth as run
-    from auglift.detect_depth import detect_depth_status
 
     config = session.load(
         DetectDepthConfig,
@@ -191,9 +202,15 @@ def detect_depth(
         features=features,
         radius_rule=radius_rule,
     )
+    options = cluster(executor, slurm, ray, wait)
     if status:
-        _show_status(session, detect_depth_status(config))
+        show_status(session, config, shards)
         return
+    if options.is_elsewhere:
+        share_out(session, options, config, shards)
+        return
+    if shards is not None:
+        raise UsageError("--shards goes with --executor slurm or ray", hint="here: --workers")
     result = run(config, session.progress)
     session.show(asdict(result), _table(result))
     if result.timing is not None:
@@ -203,22 +220,6 @@ def detect_depth(
         session.say("dry run: nothing was done")
     else:
         _say_what_is_left(session, config, result)
-
-
-def _show_status(session: Session, status: GridStatus) -> None:
-    table = results_table("shard", "#done", "#missing", "#failed")
-    for shard in status.shards:
-        table.add_row(shard.shard, number(shard.done), number(shard.missing), number(shard.failed))
-    session.show(asdict(status), table)
-    session.say(
-        f"{status.done} of {status.parts} parts, {status.frames_done:,} of {status.frames:,} "
-        f"frames; {status.frames_with_people:,} with people, {status.unreadable:,} unreadable"
-    )
-    failed = [part for part in status.undone if part.state == "failed"]
-    for part in failed[:FAILURES_SHOWN]:
-        session.say(escape(f"failed: {part.path.name}: {part.why}"))
-    if len(failed) > FAILURES_SHOWN:
-        session.say(f"… and {len(failed) - FAILURES_SHOWN} more; --json lists all")
 
 
 def _timing(timing: Timing) -> str:

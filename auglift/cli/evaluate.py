@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from auglift.cli.options import DATA, MODEL, Datasets
+from auglift.cli.options import DATA, MODEL, Datasets, Tables
 from auglift.cli.session import Session
 from auglift.evaluate import EvaluateConfig
 from auglift.outputs import evaluation_tables as tables
@@ -21,6 +21,7 @@ NUMBERS, REPORT = "Numbers", "Report"
 def evaluate(
     session: Session,
     dataset: Datasets = None,
+    table: Tables = None,
     split: Annotated[
         str | None,
         typer.Option("--split", help="train, val or test (default).", rich_help_panel=DATA),
@@ -111,6 +112,7 @@ def evaluate(
     [bold]auglift evaluate --checkpoint xy --checkpoint casp[/bold]   what casp gains
     [bold]auglift evaluate --strata all -o report[/bold]              where it fails; plots
     [bold]auglift evaluate --protocol all --per-joint --json[/bold]   all, for a program
+    [bold]auglift evaluate --checkpoint s3://bucket/work_dirs/my-run --table 's3://bucket/t/*.parquet'[/bold]
 
     P1 is MPJPE, P2 after Procrustes, P3 after scaling; roots at the origin, detected people only.
     """
@@ -119,6 +121,7 @@ def evaluate(
     config = session.load(
         EvaluateConfig,
         dataset=dataset or None,
+        table=table or None,
         split=split,
         skip_damaged=skip_damaged,
         depth=depth,

@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 def merge(
     session: Session,
     dataset: Dataset = None,
+    annotations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--annotations",
+            help="Annotations by file, folder, pattern or address; each file makes a table.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    detections: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detections",
+            help="Detections by file, folder, pattern or address.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     detections_from: Annotated[
         Path | None,
         typer.Option(
@@ -74,6 +90,8 @@ def merge(
     [bold]auglift merge --dataset 3dpw --allow-incomplete[/bold]  before all shards are done
     [bold]auglift merge --dataset h36m --format npz[/bold]        also h36m_xycd_train.npz
     [bold]auglift merge --detections-from per_frame_npz[/bold]    what AugLift's scripts found
+    [bold]auglift merge --root s3://bucket/project[/bold]         in an object store
+    [bold]auglift merge --annotations 's3://in/a/*.parquet' --detections 's3://in/d/*.parquet'[/bold]
 
     Look at the numbers before training: how many people were found, how far
     off their joints are, how well depth correlates (r) with the true one.
@@ -83,6 +101,8 @@ def merge(
     config = session.load(
         MergeConfig,
         dataset=dataset,
+        annotations=annotations or None,
+        detections=detections or None,
         detections_from=detections_from,
         match=match,
         format=format,

@@ -35,12 +35,22 @@ Datasets = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table",
+        help="Tables by file, folder, pattern or address (s3://bucket/*.parquet) instead of "
+        "--dataset; may be repeated.",
+        rich_help_panel=DATA,
+    ),
+]
 
 Root = Annotated[
     Path | None,
     typer.Option(
         "--root",
-        help="Folder below which data, tables and runs lie; else AUGLIFT_ROOT, else here.",
+        help="Folder (merge, train, evaluate: or address, s3://bucket/project) below which data, "
+        "tables and runs lie; else AUGLIFT_ROOT, else here.",
         rich_help_panel=RUN,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,10 +10,26 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from auglift.cli.cluster import (
+    Cluster,
+    Executor,
+    RayOptions,
+    SlurmOptions,
+    Status,
+    Wait,
+    Work,
+    cluster,
+    hand_over,
+    show_plan,
+    show_tasks,
+    tasks_folder,
+)
 from auglift.cli.options import DATA, MODEL, Datasets
 from auglift.cli.session import Session
+from auglift.executors import Outcome, silent
+from auglift.executors.slurm import Batch
 from auglift.outputs.sweep_table import texts
-from auglift.sweep import SweepConfig, SweepResult
+from auglift.sweep import Cell, SweepConfig, SweepResult, sweep_folder
 
 GRID = "Grid"
 
@@ -56,6 +73,11 @@ def sweep(
         str | None,
         typer.Option("--recipe", help="Settings that somebody published.", rich_help_panel=MODEL),
     ] = None,
+    executor: Executor = "local",
+    slurm: SlurmOptions = None,
+    ray: RayOptions = None,
+    wait: Wait = False,
+    status: Status = False,
 ) -> None:
     """Train and test all combinations of some settings, and print the table.
 
@@ -64,6 +86,7 @@ def sweep(
     [bold]auglift sweep --grid arch=tcn-27,tcn-81 --set epochs=20 --workers 2[/bold]
     [bold]auglift sweep --grid depth=measured,shuffled --test-dataset 3dpw[/bold]
     [bold]auglift sweep --grid lr=1e-3,1e-4 --dry-run[/bold]                  only the list
+    [bold]auglift sweep --grid seed=0,1,2 --executor slurm --slurm gres=gpu:1[/bold]  a task each
 
     Any key of `auglift train --show-config` may be swept, or be given by --set.
     Over seeds the table has means ± deviations. Run again to do what is missing.
@@ -80,19 +103,53 @@ def sweep(
         test_dataset=test_dataset or None,
         protocol=_split(protocol),
     )
-    result = run(config, session.progress)
+    options = cluster(executor, slurm, ray, wait)
+    options.check(config)
+    if status:
+        show_tasks(session, _batch(options, config).folder)
+        return
+    # Slurm's tasks have a display of their own.
+    progress = silent if options.executor == "slurm" else session.progress
+    result = run(config, progress, _engine(session, options, config))
+    if config.dry_run and options.is_elsewhere:
+        done = {one.name for one in result.done}
+        todo = [cell.name for cell in result.cells if cell.name not in done]
+        show_plan(session, options, _batch(options, config), todo)
+        return
     if config.dry_run:
         session.show(_document(result), _plan(result))
         session.say("dry run: nothing is trained")
         return
     session.show(_document(result), _table(result))
     session.say(f"→ {result.folder}; {result.done_before} of {len(result.cells)} were done before")
-    if result.error is None:
+    if len(result.done) + len(result.failures) < len(result.cells):
+        session.say("the table grows as cells are done: run again, or with --wait")
+    elif result.error is None:
         session.next("auglift evaluate --checkpoint RUN --checkpoint RUN --report report")
     elif session.json:
         raise typer.Exit(result.error.exit_code)
     else:
         raise result.error
+
+
+def _engine(
+    session: Session, options: Cluster, config: SweepConfig
+) -> Callable[[Callable[[Cell], None], Sequence[Cell]], Iterator[Outcome[Cell, None]]] | None:
+    """Who does the cells; None: this machine."""
+    if not options.is_elsewhere:
+        return None
+
+    def run(do: Callable[[Cell], None], cells: Sequence[Cell]) -> Iterator[Outcome[Cell, None]]:
+        work = Work(_batch(options, config), do, {cell.name: cell for cell in cells})
+        for outcome in hand_over(session, options, work):
+            yield Outcome(outcome.item, error=outcome.error)
+
+    return run
+
+
+def _batch(options: Cluster, config: SweepConfig) -> Batch:
+    run = sweep_folder(config)
+    return options.batch(f"auglift-{run.name}", tasks_folder(run.path))
 
 
 def _split(protocols: list[str] | None) -> list[str] | None:

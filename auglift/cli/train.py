@@ -10,8 +10,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from auglift.cli.options import DATA, MODEL, Datasets
+from auglift.cli.cluster import (
+    CLUSTER,
+    Executor,
+    RayOptions,
+    SlurmOptions,
+    Status,
+    Wait,
+    cluster,
+)
+from auglift.cli.options import DATA, MODEL, Datasets, Tables
 from auglift.cli.session import Session
+from auglift.cli.training_task import hand_over_run, show_run
 from auglift.train import TrainConfig, TrainResult
 
 LEARNING, CONTROL = "Learning", "Going on"
@@ -20,6 +30,7 @@ LEARNING, CONTROL = "Learning", "Going on"
 def train(
     session: Session,
     dataset: Datasets = None,
+    table: Tables = None,
     sampling: Annotated[
         str | None,
         typer.Option(
@@ -133,6 +144,20 @@ def train(
             rich_help_panel=CONTROL,
         ),
     ] = None,
+    executor: Executor = "local",
+    nodes: Annotated[
+        int,
+        typer.Option(
+            "--nodes",
+            min=1,
+            help="Machines of Slurm that learn one model together, with all their GPUs.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = 1,
+    slurm: SlurmOptions = None,
+    ray: RayOptions = None,
+    wait: Wait = False,
+    status: Status = False,
 ) -> None:
     """Train a lifter on xycd tables; run again to go on where it stopped.
 
@@ -145,6 +170,8 @@ def train(
     [bold]auglift train --set precision=bf16 --set ema_decay=0.999 --device cuda:1[/bold]
     [bold]auglift train --set augment.rotation_deg=15 --set augment.scale=0.2[/bold]
     [bold]torchrun --nproc-per-node 4 -m auglift train[/bold]          four GPUs, one batch
+    [bold]auglift train --executor slurm --nodes 2 --slurm partition=gpu,gres=gpu:8[/bold]
+    [bold]auglift train --table 's3://bucket/h36m/*_train-*.parquet' --root s3://bucket/project[/bold]
     [bold]auglift train --show-config[/bold]                         every setting and its value
 
     Validates on training subjects; the test split chooses nothing.
@@ -160,6 +187,7 @@ def train(
         TrainConfig,
         recipe=recipe,
         dataset=dataset or None,
+        table=table or None,
         sampling=sampling,
         depth=depth,
         val_split=val_split,
@@ -176,8 +204,15 @@ def train(
         debug=debug,
         **{"features.variant": variant},
     )
-    result = run(config, session.progress)
-    if os.environ.get("RANK", "0") != "0":
+    options = cluster(executor, slurm, ray, wait)
+    if status:
+        show_run(session, config)
+        return
+    if options.is_elsewhere or nodes > 1:
+        result = hand_over_run(session, options, config, nodes)
+    else:
+        result = run(config, session.progress)
+    if result is None or os.environ.get("RANK", "0") != "0":
         return
     session.show(_document(result), _table(result, config.epochs_wanted))
     if not config.dry_run:

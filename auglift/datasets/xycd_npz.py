@@ -34,16 +34,21 @@ from auglift.storage.tables import Table, read_table
 Array = npt.NDArray[Any]
 Columns = dict[str, Array]
 
-_METADATA = "auglift"
+METADATA_KEY = "auglift"
+"""Our own files hold their metadata under it."""
+
 _AGAIN = "auglift merge --format npz writes it again"
 
 logger = logging.getLogger(__name__)
 
 
-def read_xycd(path: Path, columns: Sequence[str], skeleton: str | None = None) -> Table:
-    """An xycd table, whether it is ours in Parquet or one of the NPZ."""
+def read_xycd(
+    source: Path | Sequence[Path], columns: Sequence[str], skeleton: str | None = None
+) -> Table:
+    """An xycd table, whether it is ours in one or several Parquet files, or one of the NPZ."""
+    path = source if isinstance(source, Path) else source[0]
     if path.suffix != ".npz":
-        return read_table(path, "xycd", columns, skeleton)
+        return read_table(source, "xycd", columns, skeleton)
     table = read_xycd_npz(path, columns)
     if skeleton not in (None, table.metadata.skeleton):
         raise SchemaError(
@@ -56,7 +61,7 @@ def read_xycd_npz(
     path: Path, columns: Sequence[str] | None = None, options: DatasetOptions | None = None
 ) -> Table:
     """The rows of an NPZ: `columns` (all, if not said) and those of the key."""
-    if _METADATA in npz_keys(path):
+    if METADATA_KEY in npz_keys(path):
         return _read_own(path, columns)
     table = _read_foreign(path, options or DatasetOptions())
     names = [c.name for c in _wanted(table.metadata, columns, path)]
@@ -65,7 +70,7 @@ def read_xycd_npz(
 
 def _read_own(path: Path, columns: Sequence[str] | None) -> Table:
     with at(path, _AGAIN):
-        metadata = from_json(json.dumps(read_json(path, _METADATA)), "xycd")
+        metadata = from_json(json.dumps(read_json(path, METADATA_KEY)), "xycd")
         wanted = _wanted(metadata, columns, path)
         arrays = read_npz(path, [c.name for c in wanted])
         for column in wanted:

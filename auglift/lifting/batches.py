@@ -1,4 +1,4 @@
-"""Row numbers → what one step learns from: windows, augmented, as input, answer and mask.
+"""Row numbers → windows → what one step learns from: augmented, as input, answer and mask.
 
 Three tasks share it. `2d3d` lifts detections. `2d2d` gets a detector's places back from ones of
 which some are hidden and all are shaken, and `3d3d` the same for true poses: pre-training that
@@ -7,15 +7,15 @@ needs no 3D poses, or no detections (MotionBERT's, and the unsupervised stage of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from auglift.errors import DataError
 from auglift.geometry.skeleton import Skeleton, get_skeleton
 from auglift.lifting.augment import Dice, move_camera, spoil_depth, spoil_joints
-from auglift.lifting.constants import indices
+from auglift.lifting.constants import constant, indices
 from auglift.lifting.data import PoseData, onto, window_offsets
 from auglift.lifting.detected import seen_joints
 from auglift.lifting.features import Columns, flip, make_features, make_targets
@@ -25,6 +25,16 @@ from auglift.lifting.spec import LifterSpec
 from auglift.lifting.targets import encode_poses, with_root
 
 POSE_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Samples as the table holds them, on the device."""
+
+    columns: dict[str, Tensor]
+    """(B, T, …) of whole windows."""
+    answers: dict[str, Tensor]
+    """(B, T', …) of the frames that are answered for."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +59,35 @@ def task_channels(spec: LifterSpec, task: str) -> tuple[int, int]:
 
 
 class BatchMaker:
-    """Makes the batches of one task from one table."""
+    """Makes the batches of one task, of any tables' windows."""
 
-    def __init__(
-        self, data: PoseData, spec: LifterSpec, recipe: Recipe, model: LifterModel, device: str
-    ) -> None:
-        self.data, self.spec, self.recipe = data, spec, recipe
+    def __init__(self, spec: LifterSpec, recipe: Recipe, model: LifterModel, device: str) -> None:
+        self.spec, self.recipe = spec, recipe
         self.device = torch.device(device)
         self.skeleton = get_skeleton(spec.skeleton)
-        offsets = window_offsets(model.receptive_field, model.causal)
-        self.offsets = offsets.to(data.device)
+        self.offsets = tuple(window_offsets(model.receptive_field, model.causal).tolist())
         self.whole_clips = model.sequence
-        centre = len(offsets) - 1 if model.causal else len(offsets) // 2
+        centre = len(self.offsets) - 1 if model.causal else len(self.offsets) // 2
         self.answered = slice(None) if model.sequence else slice(centre, centre + 1)
         self.window_names, self.answer_names = self._names()
-        self._check()
 
-    def make(self, rows: Tensor, dice: Dice, mirrored: bool = False, augment: bool = True) -> Batch:
-        """Windows about `rows`, which are where the table is; the batch is on the device."""
-        columns = self._gather(rows, self.offsets, self.window_names, mirrored)
+    def gather(self, data: PoseData, rows: Tensor) -> Windows:
+        """Windows about `rows` of a table, which are where it is."""
+        offsets = constant(self.offsets, data.device, torch.float32)
+        columns = self._gather(data, rows, offsets, self.window_names)
         # What only the answer needs is not fetched for the rest of a window.
-        answers = self._gather(rows, self.offsets[self.answered], self.answer_names, mirrored)
+        answers = self._gather(data, rows, offsets[self.answered], self.answer_names)
         if self.whole_clips:
-            inside = self.data.inside(rows, self.offsets, self.spec.fps)
-            answers |= onto({"inside": inside}, self.device)
+            answers |= onto({"inside": data.inside(rows, offsets, self.spec.fps)}, self.device)
+        return Windows(columns, answers)
+
+    def make(
+        self, windows: Windows, dice: Dice, mirrored: bool = False, augment: bool = True
+    ) -> Batch:
+        """The batch that these windows are."""
+        if mirrored:
+            windows = self._mirrored(windows)
+        columns, answers = windows.columns, windows.answers
         if augment and self.recipe.augment.moves_camera:
             columns = move_camera(columns, self.recipe.augment, dice)
         if self.recipe.task == "3d3d":
@@ -85,10 +100,14 @@ class BatchMaker:
         return self._lifting_batch(columns, answers)
 
     def _gather(
-        self, rows: Tensor, offsets: Tensor, names: frozenset[str], mirrored: bool
+        self, data: PoseData, rows: Tensor, offsets: Tensor, names: frozenset[str]
     ) -> dict[str, Tensor]:
-        columns = onto(self.data.windows(rows, offsets, self.spec.fps, names), self.device)
-        return flip(columns, self.skeleton) if mirrored and columns else columns
+        return onto(data.windows(rows, offsets, self.spec.fps, names), self.device)
+
+    def _mirrored(self, windows: Windows) -> Windows:
+        # Whole clips have their answers among the columns.
+        answers = flip(windows.answers, self.skeleton) if self.answer_names else windows.answers
+        return Windows(flip(windows.columns, self.skeleton), answers)
 
     def _spoilt(self, columns: dict[str, Tensor], dice: Dice) -> dict[str, Tensor]:
         config = self.recipe.augment
@@ -165,14 +184,15 @@ class BatchMaker:
         # A mirror image needs to know the picture.
         return frozenset(window), frozenset((answer - window) | {"joints_2d", "image_wh"})
 
-    def _check(self) -> None:
-        columns = self.data.columns
-        cameras = columns.get("intrinsics", torch.full((1, 4), torch.nan))[:, :4]
-        if self.recipe.augment.moves_camera and not cameras.isfinite().all():
-            raise DataError(
-                "rotation, scale and focal length can only be augmented where cameras are known",
-                hint="leave out augment.rotation_deg, augment.scale and augment.focal",
-            )
+
+def stacked(parts: Sequence[Windows]) -> Windows:
+    """Windows of several tables as those of one batch."""
+    if len(parts) == 1:
+        return parts[0]
+    return Windows(*(
+        {name: torch.cat([each[name] for each in group]) for name in group[0]}
+        for group in ([p.columns for p in parts], [p.answers for p in parts])
+    ))  # fmt: skip
 
 
 def known_joints(columns: Columns, skeleton: Skeleton) -> Tensor:
@@ -185,17 +205,11 @@ def known_joints(columns: Columns, skeleton: Skeleton) -> Tensor:
     return known & rooted[..., None]
 
 
-def trainable_rows(data: PoseData, task: str, skeleton: Skeleton) -> Tensor:
-    """Rows with a detection and a truth (of what the task needs); the others are context only."""
-    useful = torch.ones_like(data.columns["detected"])
+def trainable(columns: Columns, task: str, skeleton: Skeleton) -> Tensor:
+    """Rows (N,) with a detection and a truth (of what the task needs); others are context only."""
+    useful = torch.ones_like(columns["detected"])
     if task != "3d3d":
-        useful = useful & seen_joints(data.columns).any(dim=-1)
+        useful = useful & seen_joints(columns).any(dim=-1)
     if task != "2d2d":
-        useful = useful & known_joints(data.columns, skeleton).any(dim=-1)
-    rows = useful.nonzero()[:, 0]
-    if len(rows) == 0:
-        raise DataError(
-            "no row has both a detection and a 3D pose: there is nothing to learn from",
-            hint="look at the summary of auglift merge",
-        )
-    return rows
+        useful = useful & known_joints(columns, skeleton).any(dim=-1)
+    return useful

@@ -1,17 +1,22 @@
 """What a run has done, on disk: a record per finished epoch, and the state to go on from.
 
 Both stand in `last_checkpoint`, which is written whole or not at all; `logs/scalars.json` is a copy
-of the records for people and plots.
+of the records for people and plots. Epochs may be shorter than writing all this takes, so it is
+written every few seconds; a run that is killed in between does some epochs again, to the same
+numbers.
 """
 
 from __future__ import annotations
 
+import copy
 import json
+import time
 from typing import Any
 
 from auglift.errors import MissingDataError, UsageError
 from auglift.executors import fault_point
 from auglift.lifting.checkpoint import load_resume_state, save_lifter, save_resume_state
+from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.trainer import Trainer
 from auglift.storage.atomic import write_text
 from auglift.storage.run_folder import RunFolder
@@ -26,6 +31,8 @@ class RunState:
         self.run, self.identity = run, identity
         self.records: list[Record] = []
         self.trainer_state: dict[str, Any] = {}
+        self._unsaved_best: LifterModel | None = None
+        self._saved_at = -float("inf")
 
     @classmethod
     def read(cls, run: RunFolder, identity: str, *, afresh: bool, must_exist: bool) -> RunState:
@@ -74,22 +81,30 @@ class RunState:
             return True
         return bool(self.records) and 0 < patience <= self.epochs_done - self.best["epoch"]
 
-    def add(self, record: Record, trainer: Trainer, keep_epoch: bool) -> None:
-        """Keep a finished epoch: the weights if they are the best, then the state, then the log.
-
-        Killed before the state is there, the run does this epoch again and writes the same.
-        """
-        model = trainer.best_weights
+    def add(self, record: Record, trainer: Trainer) -> None:
+        """Take in a finished epoch."""
         if not self.records or score(record) < score(self.best):
-            save_lifter(self.run.best_model, model, trainer.spec)
-        if keep_epoch:
-            save_lifter(self.run.epoch_model(record["epoch"]), model, trainer.spec)
+            self._unsaved_best = copy.deepcopy(trainer.best_weights)
         self.records.append(record)
+
+    def is_due(self, every_s: float) -> bool:
+        """Whether the last saving is that long ago."""
+        return time.monotonic() - self._saved_at >= every_s
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the best weights, then the state, then the log.
+
+        Killed before the state is there, the run does these epochs again and writes the same.
+        """
+        if self._unsaved_best is not None:
+            save_lifter(self.run.best_model, self._unsaved_best, trainer.spec)
+            self._unsaved_best = None
         fault_point("before_state", trainer.epoch)
         state = {"identity": self.identity, "records": self.records, "trainer": trainer.state()}
         save_resume_state(self.run.last_checkpoint, state)
         fault_point("before_log", trainer.epoch)
         write_text(self.run.scalars, json.dumps(self.records, indent=1) + "\n")
+        self._saved_at = time.monotonic()
 
 
 def score(record: Record) -> float:

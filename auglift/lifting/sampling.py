@@ -48,19 +48,23 @@ def make_sampler(rows: Tensor, dataset_start: Sequence[int], recipe: Recipe) -> 
     groups = tuple(
         rows[(rows >= start) & (rows < stop)] for start, stop in itertools.pairwise(dataset_start)
     )
-    sizes = [len(group) for group in groups]
+    return Sampler(groups, epoch_counts([len(group) for group in groups], recipe))
+
+
+def epoch_counts(sizes: Sequence[int], recipe: Recipe) -> tuple[int, ...]:
+    """How many of each dataset's samples an epoch takes."""
     if recipe.sampling == "proportional":
-        return Sampler(groups, tuple(sizes))
+        return tuple(sizes)
     if not all(sizes):
         raise DataError(
-            f"dataset {sizes.index(0) + 1} of {len(sizes)} has nothing to learn from",
+            f"dataset {list(sizes).index(0) + 1} of {len(sizes)} has nothing to learn from",
             hint="leave it out, or choose sampling=proportional",
         )
-    shares = recipe.weights or (1.0,) * len(groups)
-    if len(shares) != len(groups):
-        raise ConfigError(f"{len(shares)} weights for {len(groups)} datasets")
+    shares = recipe.weights or (1.0,) * len(sizes)
+    if len(shares) != len(sizes):
+        raise ConfigError(f"{len(shares)} weights for {len(sizes)} datasets")
     total = sum(sizes)
-    return Sampler(groups, tuple(round(total * share / sum(shares)) for share in shares))
+    return tuple(round(total * share / sum(shares)) for share in shares)
 
 
 def clip_rows(data: PoseData, rows: Tensor, frames: int, stride: int, fps: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingExtraError("TensorBoard is not installed", extra="tensorboard") from error
-        self._writer = SummaryWriter(str(folder))
+        self._writer = SummaryWriter(os.fspath(folder))
 
     def add(self, record: Mapping[str, float]) -> None:
         """One epoch's numbers."""

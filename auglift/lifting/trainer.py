@@ -1,4 +1,4 @@
-"""One model learning from one `PoseData`: epochs, their exact resumption, and their loss.
+"""One model learning from `Samples`: epochs, their exact resumption, and their loss.
 
 Every epoch seeds itself from (seed, epoch), so that a run resumed at an epoch's end sees the same
 batches, the same augmentation and the same dropout as one that was never stopped. Within a step the
@@ -8,7 +8,8 @@ host never waits for the device: it looks at the losses every `CHECKED_EVERY` st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,9 +18,8 @@ from torch import Tensor, nn
 from auglift.errors import AugliftError, DataError
 from auglift.executors import Advance
 from auglift.lifting.augment import Dice
-from auglift.lifting.batches import BatchMaker, task_channels, trainable_rows
+from auglift.lifting.batches import BatchMaker, Windows, stacked, task_channels, trainable
 from auglift.lifting.data import PoseData
-from auglift.lifting.detected import valid_depths
 from auglift.lifting.devices import explaining_memory
 from auglift.lifting.distributed import World
 from auglift.lifting.ema import Ema
@@ -28,7 +28,8 @@ from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.optimisers import make_optimiser, make_schedule
 from auglift.lifting.precision import Precision, usable_precision
 from auglift.lifting.recipe import Recipe
-from auglift.lifting.sampling import clip_rows, make_sampler, thinned
+from auglift.lifting.samples import Block, Part, Samples, batches_of
+from auglift.lifting.sampling import clip_rows
 from auglift.lifting.spec import LifterSpec
 from auglift.lifting.targets import with_root
 
@@ -43,26 +44,20 @@ class Trainer:
         self,
         model: LifterModel,
         spec: LifterSpec,
-        data: PoseData,
+        samples: Samples,
         recipe: Recipe,
         device: str,
-        *,
-        dataset_start: tuple[int, ...] | None = None,
         world: World | None = None,
-        name_row: Callable[[int], str] = "row {}".format,
     ) -> None:
-        """`dataset_start` (D+1,) bounds the datasets' rows in `data`; `name_row` says which row of
-        which table one is."""
+        """`samples` are those of all processes; each learns from its share of every batch."""
         self.world = world or World()
         self.model = model.to(device)
-        self.spec, self.data, self.recipe, self.device = spec, data, recipe, device
-        self.name_row = name_row
+        self.spec, self.samples, self.recipe, self.device = spec, samples, recipe, device
         frames = model.receptive_field if model.sequence else 1
         self.terms = parse_loss(recipe.loss, frames, task_channels(spec, recipe.task)[1])
         if recipe.task == "2d3d" and spec.target.convention == "zscore":
             require_no_lengths(self.terms)
-        self.batches = BatchMaker(data, spec, recipe, model, device)
-        self.sampler = make_sampler(self._sample_rows(), dataset_start or (0, len(data)), recipe)
+        self.batches = BatchMaker(spec, recipe, model, device)
         self.precision = Precision(usable_precision(recipe.precision, device), device)
         self.optimiser = make_optimiser(model, recipe)
         self.schedule = make_schedule(self.optimiser, recipe, self.steps_per_epoch)
@@ -76,7 +71,7 @@ class Trainer:
     @property
     def samples_per_epoch(self) -> int:
         """Windows in an epoch, over all processes."""
-        return len(self.sampler)
+        return len(self.samples)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -94,8 +89,8 @@ class Trainer:
         losses: list[Tensor] = []
         bounds = self._batch_bounds()[:most_steps]
         with explaining_memory():
-            for i_step, (rows, dice, mirrored) in enumerate(self._draws(bounds)):
-                losses.append(self.step(rows, dice, mirrored))
+            for i_step, (windows, dice, mirrored) in enumerate(self._draws(bounds)):
+                losses.append(self.step(windows, dice, mirrored))
                 note = ""
                 if (i_step + 1) % CHECKED_EVERY == 0 or i_step + 1 == len(bounds):
                     loss = self._checked(losses, i_step + 1 - CHECKED_EVERY, bounds)
@@ -106,9 +101,9 @@ class Trainer:
         self.epoch += 1
         return float(mean)
 
-    def step(self, rows: Tensor, dice: Dice, mirrored: bool) -> Tensor:
-        """Learn from this process's rows of one batch; its part of the loss."""
-        batch = self.batches.make(rows, dice, mirrored)
+    def step(self, windows: Windows, dice: Dice, mirrored: bool) -> Tensor:
+        """Learn from this process's windows of one batch; its part of the loss."""
+        batch = self.batches.make(windows, dice, mirrored)
         with self.precision.reckoning():
             predicted = self.network(batch.features).float()
         if self.recipe.task == "2d3d":
@@ -147,17 +142,35 @@ class Trainer:
         if self.ema:
             self.ema.load_state(state["ema"])
 
-    def _draws(self, bounds: list[tuple[int, int]]) -> Iterator[tuple[Tensor, Dice, bool]]:
-        """Each batch's own rows, its dice, and whether it is mirrored (as a whole, or not)."""
-        seed = self.recipe.seed * 1_000_003 + self.epoch
-        torch.manual_seed(seed + 7919 * self.world.rank)  # dropout
-        generator = torch.Generator().manual_seed(seed)
-        order = self.sampler.epoch(generator)
+    def _draws(self, bounds: list[tuple[int, int]]) -> Iterator[tuple[Windows, Dice, bool]]:
+        """Each batch's own windows, its dice, and whether it is mirrored (as a whole, or not)."""
+        torch.manual_seed(self._seed + 7919 * self.world.rank)  # dropout
+        generator = torch.Generator().manual_seed(self._seed)
+        batches = self._batches(generator, bounds)
         coins = (torch.rand(len(bounds), generator=generator) < 0.5).tolist()
-        on_device = torch.Generator(self.device).manual_seed(seed)
-        for (start, stop), coin in zip(bounds, coins, strict=True):
+        on_device = torch.Generator(self.device).manual_seed(self._seed)
+        for parts, (start, stop), coin in zip(batches, bounds, coins, strict=True):
             dice = Dice(on_device, stop - start, self.world.rank, self.world.size)
-            yield self.world.share(order[start:stop]), dice, coin and self.recipe.augment.flip
+            yield self._windows(parts), dice, coin and self.recipe.augment.flip
+
+    @property
+    def _seed(self) -> int:
+        return self.recipe.seed * 1_000_003 + self.epoch
+
+    def _batches(
+        self, generator: torch.Generator, bounds: list[tuple[int, int]]
+    ) -> Iterator[list[Part]]:
+        blocks = self.samples.epoch(generator)
+        return batches_of(blocks, [stop - start for start, stop in bounds])
+
+    def _windows(self, parts: Iterable[Part]) -> Windows:
+        """This process's windows of a batch."""
+        own, n_before = [], 0
+        for block, rows in parts:
+            share = self.world.share(rows, n_before)
+            own.append(self.batches.gather(block.data, share))
+            n_before += len(rows)
+        return stacked(own)
 
     def _batch_bounds(self) -> list[tuple[int, int]]:
         """Where the batches begin and end in an epoch.
@@ -170,25 +183,6 @@ class Trainer:
             starts.pop()
         return list(zip(starts, [*starts[1:], n_samples], strict=True))
 
-    def _sample_rows(self) -> Tensor:
-        spec, data, stride = self.spec, self.data, self.recipe.stride
-        rows = trainable_rows(data, self.recipe.task, self.batches.skeleton)
-        self._check_depth(rows)
-        if self.model.sequence:
-            frames = self.model.receptive_field
-            return clip_rows(data, rows, frames, stride or math.ceil(frames / 3), spec.fps)
-        return rows if stride is None else thinned(data, rows, stride, spec.fps)
-
-    def _check_depth(self, rows: Tensor) -> None:
-        if self.recipe.task == "3d3d" or not self.spec.features.uses_depth:
-            return
-        columns = ("depth_valid", "detected", "joints_2d")
-        if not valid_depths({name: self.data.columns[name][rows] for name in columns}).any():
-            raise DataError(
-                f"no row has a valid depth, which {self.spec.features.variant} is made of",
-                hint="--variant xyc needs none; or look at the summary of auglift detect-depth",
-            )
-
     def _checked(self, losses: list[Tensor], start: int, bounds: list[tuple[int, int]]) -> float:
         """The latest loss, if the losses since step `start` are numbers."""
         start = max(start, 0)
@@ -200,48 +194,65 @@ class Trainer:
             i_step = start + bad[0]
             raise AugliftError(
                 f"the loss became {latest[bad[0]]} in epoch {self.epoch + 1}, step {i_step + 1}",
-                where=self._largest(bounds[i_step]),
+                where=self._largest(bounds, i_step),
                 hint="lower the learning rate (--set lr=1e-4), clip gradients (--set clip_norm=1), "
                 "or look at that row of the table",
             )
         return float(latest[-1])
 
     @torch.no_grad()
-    def _largest(self, bounds: tuple[int, int]) -> str:
+    def _largest(self, bounds: list[tuple[int, int]], i_step: int) -> str:
         """Which row of a batch has the largest number in its input or answer."""
-        seed = self.recipe.seed * 1_000_003 + self.epoch
-        order = self.sampler.epoch(torch.Generator().manual_seed(seed))
-        rows = order[slice(*bounds)]
-        dice = Dice(torch.Generator(self.device).manual_seed(seed), len(rows))
-        batch = self.batches.make(rows, dice, augment=False)
+        generator = torch.Generator().manual_seed(self._seed)
+        parts = next(islice(self._batches(generator, bounds), i_step, None))
+        found = [(*self._largest_row(*part), part[0]) for part in parts]
+        size, row, block = max(found, key=lambda one: one[0])
+        return (
+            f"a batch of {sum(len(rows) for _, rows in parts)} windows; the largest number in it, "
+            f"{size:.3g}, is in the window of {block.name_row(row)}"
+        )
+
+    def _largest_row(self, block: Block, rows: Tensor) -> tuple[float, int]:
+        dice = Dice(torch.Generator(self.device).manual_seed(self._seed), len(rows))
+        batch = self.batches.make(self.batches.gather(block.data, rows), dice, augment=False)
         size = torch.stack(
             [x.abs().nan_to_num(torch.inf).flatten(1).amax(dim=1) for x in
              (batch.features, batch.targets)]
         ).amax(dim=0)  # fmt: skip
-        row = int(rows[int(size.argmax())])
-        return (
-            f"a batch of {len(rows)} windows; the largest number in it, {float(size.max()):.3g}, "
-            f"is in the window of {self.name_row(row)}"
-        )
+        return float(size.max()), int(rows[int(size.argmax())])
 
     @torch.no_grad()
-    def reconstruction_error(self, data: PoseData) -> float:
+    def reconstruction_error(self, tables: Iterable[PoseData]) -> float:
         """Of 2d2d and 3d3d: mean distance of joints, always with the same hidden ones."""
         model = self.best_weights.eval()
-        maker = BatchMaker(data, self.spec, self.recipe, model, self.device)
-        rows = trainable_rows(data, self.recipe.task, maker.skeleton)
-        if model.sequence:
-            frames = model.receptive_field
-            rows = clip_rows(data, rows, frames, frames, self.spec.fps)
         terms = parse_loss("mpjpe")
         generator = torch.Generator(self.device).manual_seed(self.recipe.seed)
         sums = []
-        for some in torch.split(rows, self.recipe.batch_size):
-            batch = maker.make(some, Dice(generator, len(some)), augment=False)
+        for windows in self._windows_to_validate(tables, model):
+            n_samples = len(windows.columns["detected"])
+            batch = self.batches.make(windows, Dice(generator, n_samples), augment=False)
             predicted = model(batch.features)
             compared = Comparison(
-                predicted, batch.targets, batch.mask, batch.confidence, maker.skeleton
+                predicted, batch.targets, batch.mask, batch.confidence, self.batches.skeleton
             )
             sums.append(torch.stack(weigh(terms, compared)))
+        if not sums:
+            raise DataError(
+                "no row to validate on has what this task needs",
+                hint="choose other subjects: --set val_subjects=[S1]",
+            )
         totals, weights = torch.stack(sums).sum(dim=0)
         return float(divide(totals, weights))
+
+    def _windows_to_validate(
+        self, tables: Iterable[PoseData], model: LifterModel
+    ) -> Iterator[Windows]:
+        for data in tables:
+            useful = trainable(data.columns, self.recipe.task, self.batches.skeleton)
+            rows = useful.nonzero()[:, 0]
+            if model.sequence:
+                frames = model.receptive_field
+                rows = clip_rows(data, rows, frames, frames, self.spec.fps)
+            for some in torch.split(rows, self.recipe.batch_size):
+                if len(some):
+                    yield self.batches.gather(data, some)

@@ -1,33 +1,33 @@
 """From the tables of one or several datasets to what training learns from and validates on.
 
 In: `xycd` tables of the train split (and of another one to validate on, if that is asked for).
-Out: `Tables`, their rows as one `PoseData`, and the spec of the lifter to train. Validation takes
-rows of *training* subjects unless told otherwise, so that the test set chooses nothing.
+Out: `Tables`, which know their rows, and load them: all at once (`WholeTables`), or a block after
+another (`streamed_tables.py`). Validation takes rows of *training* subjects unless told otherwise,
+so that the test set chooses nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from auglift.errors import ConfigError, DataError, UsageError
-from auglift.geometry.skeleton import get_skeleton
-from auglift.lifting.batches import POSE_CHANNELS, task_channels
+from auglift.errors import DataError, UsageError
 from auglift.lifting.data import PoseData, load_pose_data, storage_device
-from auglift.lifting.fitting import fit_spec
-from auglift.lifting.models import arguments_of
-from auglift.lifting.presets import resolve
-from auglift.lifting.spec import DepthControl, FeatureConfig, LifterSpec
-from auglift.storage.tables import Table, read_table
-from auglift.storage.workspace import Workspace
+from auglift.lifting.fitting import focal_range
+from auglift.lifting.models.interface import LifterModel
+from auglift.lifting.recipe import Recipe, Task
+from auglift.lifting.samples import Samples, table_samples
+from auglift.lifting.spec import DepthControl, LifterSpec
+from auglift.lifting.training_spec import RowsOfTable
+from auglift.storage.tables import Table
 
 Mask = npt.NDArray[np.bool_]
 
@@ -40,12 +40,49 @@ COLUMNS = (
 DEBUG_ROWS = 512
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """How rows become tensors."""
+
+    device: str = "cpu"
+    place: Literal["auto", "device", "host"] = "auto"
+    """As in `storage_device`."""
+    depth: DepthControl = "measured"
+    seed: int = 0
+    """Of shuffled depths."""
+    task: Task = "2d3d"
+    """It says which rows can be learned from."""
+
+
+class LoadedTables(Protocol):
+    """What a trainer is made of."""
+
+    @property
+    def columns(self) -> dict[str, Tensor]:
+        """(N, …) all rows to learn from, or a fair part of them."""
+        ...
+
+    @property
+    def focal_range(self) -> tuple[float, float] | None:
+        """Of all rows to learn from, as in `LifterSpec`."""
+        ...
+
+    @property
+    def validation(self) -> Iterable[PoseData]:
+        """Tables of whole tracks; they can be gone through once an epoch."""
+        ...
+
+    def samples(self, model: LifterModel, spec: LifterSpec, recipe: Recipe) -> Samples:
+        """The windows that this model learns from."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tables:
-    """The tables as they were read, and which of their rows are validated on."""
+    """The tables to learn from and to validate on, dataset by dataset."""
 
-    learned: tuple[Table, ...]
-    validation: tuple[Table, ...]
+    learned: Sequence[RowsOfTable]
+    validation: Sequence[RowsOfTable]
 
     @property
     def learned_rows(self) -> int:
@@ -65,6 +102,22 @@ class Tables:
         ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
+    def few(self) -> Tables:
+        """The beginning of each table, to see whether everything works."""
+        raise NotImplementedError
+
+    def load(self, how: Loading) -> LoadedTables:
+        """Read what is not read yet, and give it to a trainer."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class WholeTables(Tables):
+    """Tables in memory, and which of their rows are validated on."""
+
+    learned: tuple[Table, ...]
+    validation: tuple[Table, ...]
+
     def name_row(self, row: int) -> str:
         """Where a row to learn from comes from."""
         for table in self.learned:
@@ -76,204 +129,135 @@ class Tables:
             row -= len(table)
         raise IndexError(row)
 
-
-def _read_parquet(path: Path, columns: Sequence[str]) -> Table:
-    return read_table(path, "xycd", columns)
-
-
-def read_tables(
-    workspace: Workspace,
-    datasets: Sequence[str],
-    columns: Sequence[str],
-    val_split: str,
-    val_subjects: Sequence[str],
-    read_xycd: Callable[[Path, Sequence[str]], Table] = _read_parquet,
-) -> Tables:
-    """Read the datasets, and part them into rows to learn from and rows to validate on.
-
-    `read_xycd` may know more kinds of files than Parquet.
-    """
-    wanted = list(dict.fromkeys((*COLUMNS, *columns)))
-
-    def read(split: str) -> list[Table]:
-        return [read_xycd(workspace.xycd_there(name, split), wanted) for name in datasets]
-
-    learned = read("train")
-    skeletons = {table.metadata.skeleton for table in learned}
-    if len(skeletons) > 1:
-        raise DataError(
-            f"the tables have several skeletons: {', '.join(sorted(skeletons))}",
-            hint="auglift preprocess and merge write all datasets in one: --set skeleton=h36m_17",
+    def few(self) -> WholeTables:
+        """See `Tables`."""
+        some = slice(0, DEBUG_ROWS)
+        return WholeTables(
+            tuple(table.select(some) for table in self.learned),
+            tuple(table.select(some) for table in self.validation),
         )
-    if val_split != "train":
-        validation = read(val_split)
-    else:
-        masks = [validation_mask(table, val_subjects) for table in learned]
-        validation = [t.select(mask) for t, mask in zip(learned, masks, strict=True)]
-        learned = [t.select(~mask) for t, mask in zip(learned, masks, strict=True)]
-    tables = Tables(tuple(learned), tuple(validation))
-    _check_rows(tables, skeletons)
-    return tables
+
+    def load(self, how: Loading) -> TablesInMemory:
+        """See `Tables`."""
+        starts = tuple(itertools.accumulate(map(len, self.learned), initial=0))
+        learned = load_tables(self.learned, how)
+        validation = load_tables(self.validation, replace(how, place="device"))
+        return TablesInMemory(learned, (validation,), starts, self.name_row)
 
 
-def validation_mask(table: Table, val_subjects: Sequence[str]) -> Mask:
-    """Rows (N,) of the validation subjects; a tenth of the tracks if there is one subject."""
-    subjects = sorted(table.unique("subject"))
-    chosen = tuple(val_subjects) or (tuple(subjects[-1:]) if len(subjects) > 1 else ())
-    unknown = set(chosen) - set(subjects)
-    if unknown:
-        raise UsageError(
-            f"no such training subject: {', '.join(sorted(unknown))}",
-            hint=f"this table has {', '.join(subjects)}",
-        )
-    if chosen:
-        return np.isin(table["subject"].astype(str), chosen)
-    tracks = table.tracks()
-    mask = np.zeros(len(table), bool)
-    for track in tracks[-max(1, len(tracks) // 10) :]:
-        mask[track.rows] = True
-    if mask.all():  # a single track: its last tenth
-        mask[: int(0.9 * len(table))] = False
-    return mask
+@dataclass(frozen=True)
+class TablesInMemory:
+    """`LoadedTables`, of which everything is at hand."""
+
+    learned: PoseData
+    validation: tuple[PoseData, ...]
+    dataset_start: tuple[int, ...]
+    """(D+1,) bounds of the datasets' rows in `learned`."""
+    name_row: Callable[[int], str]
+
+    @property
+    def columns(self) -> dict[str, Tensor]:
+        """All rows to learn from."""
+        return self.learned.columns
+
+    @property
+    def focal_range(self) -> tuple[float, float] | None:
+        """See `LoadedTables`."""
+        return focal_range(self.columns)
+
+    def samples(self, model: LifterModel, spec: LifterSpec, recipe: Recipe) -> Samples:
+        """See `LoadedTables`."""
+        return table_samples(
+            self.learned, model, spec, recipe,
+            dataset_start=self.dataset_start, name_row=self.name_row,
+        )  # fmt: skip
 
 
-def few_rows(tables: Tables) -> Tables:
-    """The beginning of each table, to see whether everything works."""
-    some = slice(0, DEBUG_ROWS)
-    return Tables(
-        tuple(table.select(some) for table in tables.learned),
-        tuple(table.select(some) for table in tables.validation),
-    )
-
-
-def load_tables(
-    tables: Sequence[Table],
-    device: str,
-    place: Literal["auto", "device", "host"],
-    depth: DepthControl,
-    seed: int,
-) -> PoseData:
-    """Several tables' rows as one; `place` as in `storage_device`."""
+def load_tables(tables: Sequence[Table], how: Loading) -> PoseData:
+    """Several tables' rows as one."""
     names = [name for name in tables[0].columns if tables[0][name].dtype != object]
-    columns = {name: np.concatenate([table[name] for table in tables]) for name in names}
+    columns = {name: _one_after_another([table[name] for table in tables]) for name in names}
     starts, first = [], 0
     for table in tables:
         starts.append(table.track_start[:-1] + first)
         first += len(table)
     track_start = np.concatenate([*starts, [first]])
     track_fps = np.concatenate([table.track_fps for table in tables])
-    where = storage_device(columns, device, place)
-    return load_pose_data(columns, track_start, track_fps, where, depth, seed)
+    where = storage_device(columns, how.device, how.place)
+    return load_pose_data(columns, track_start, track_fps, where, how.depth, how.seed)
 
 
-def make_spec(
-    wanted: LifterSpec,
-    tables: Tables,
-    columns: Mapping[str, Tensor],
-    *,
-    frames: int | None,
-    task: str,
-    depth: DepthControl,
-    val_split: str,
-) -> LifterSpec:
-    """The whole spec: its architecture by preset, and what its training rows say of it.
-
-    `wanted.arch` may be a preset; `wanted.model` are the arguments that differ from it.
-    """
-    preset, metadata = resolve(wanted.arch), tables.learned[0].metadata
-    facts = {
-        "tables": [[t.metadata.dataset, len(t)] for t in tables.learned],
-        "depth": depth,
-        "task": task,
-        "chosen_on": val_split,
-    }
-    spec = replace(wanted, skeleton=metadata.skeleton, data=facts, **_radius(metadata.config))
-    spec = fit_spec(spec, columns, _feature_sizes(tables) if spec.features.uses_features else ())
-    arguments = {
-        "n_joints": columns["joints_2d"].shape[-2],
-        "in_channels": task_channels(spec, task)[0],
-        "frames": frames or preset.frames,
-        **_of_the_skeleton(preset.arch, spec.skeleton),
-        **_of_the_output(preset.arch, spec, task),
-        **preset.arguments,
-        **wanted.model,
-    }
-    around = _around(spec.features, task, bool(arguments.pop("depth_pathway", False)))
-    return replace(spec, arch=preset.arch, model=arguments | around)
+def part_for_validation(table: Table, val_subjects: Sequence[str]) -> Mask:
+    """Rows (N,) of the validation subjects; a tenth of the tracks if there is one subject."""
+    chosen = validation_subjects(table.unique("subject"), val_subjects)
+    if chosen:
+        return np.isin(table["subject"].astype(str), chosen)
+    tracks = table.tracks()
+    mask = np.zeros(len(table), bool)
+    for track in tracks[-last_tenth(len(tracks)) :]:
+        mask[track.rows] = True
+    if mask.all():  # a single track: its last tenth
+        mask[: rows_before_validation(len(table))] = False
+    return mask
 
 
-def _of_the_skeleton(arch: str, skeleton: str) -> dict[str, Any]:
-    """The skeleton's name, for lifters that know its bones."""
-    return {"skeleton": skeleton} if "skeleton" in arguments_of(arch) else {}
-
-
-def _of_the_output(arch: str, spec: LifterSpec, task: str) -> dict[str, Any]:
-    """Where it is not three numbers for every joint, which is every architecture's default."""
-    _, n_out = task_channels(spec, task)
-    if n_out != POSE_CHANNELS:
-        return {"out_channels": n_out}
-    if task != "2d3d" or spec.target.root == "kept":
-        return {}
-    if "out_joints" not in arguments_of(arch):
-        raise ConfigError(
-            f"{arch} puts out every joint that goes in: its root cannot be removed",
-            hint="--set target.root=kept, or --arch tcn or simple",
+def validation_subjects(subjects: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those of the `subjects` to validate on; none where there is only one."""
+    there = sorted(subjects)
+    unknown = set(wanted) - set(there)
+    if unknown:
+        raise UsageError(
+            f"no such training subject: {', '.join(sorted(unknown))}",
+            hint=f"this table has {', '.join(there)}",
         )
-    return {"out_joints": get_skeleton(spec.skeleton).n_joints - 1}
+    return tuple(wanted) or (tuple(there[-1:]) if len(there) > 1 else ())
 
 
-def _feature_sizes(tables: Tables) -> tuple[int, ...]:
-    """Widths of the groups of features, where the tables say them; all must say the same."""
-    said = {tuple(t.metadata.extra.get("feature_sizes", ())) for t in tables.learned}
-    if len(said) > 1:
+def last_tenth(n_tracks: int) -> int:
+    """How many tracks of a single subject are validated on."""
+    return max(1, n_tracks // 10)
+
+
+def rows_before_validation(n_rows: int) -> int:
+    """Rows of a single track to learn from; those behind are validated on."""
+    return int(0.9 * n_rows)
+
+
+def check_skeletons(learned: Sequence[RowsOfTable], validation: Sequence[RowsOfTable]) -> None:
+    """Raise unless all tables have one skeleton."""
+    skeletons = {table.metadata.skeleton for table in learned}
+    if len(skeletons) > 1:
         raise DataError(
-            f"the tables' features are of different networks: {sorted(said)} numbers a joint",
-            hint="auglift detect-depth with the same models for all data sets",
+            f"the tables have several skeletons: {', '.join(sorted(skeletons))}",
+            hint="auglift preprocess and merge write all datasets in one: --set skeleton=h36m_17",
         )
-    return said.pop()
-
-
-def _around(features: FeatureConfig, task: str, depth_pathway: bool) -> dict[str, Any]:
-    """What `build_model` is to put around the lifter: projected feature maps, a path for depth."""
-    if depth_pathway and not (features.depth_channels and task != "3d3d"):
-        raise ConfigError(
-            f"model.depth_pathway is a path for depths, and {features.variant} ({task}) has none",
-            hint="choose a variant with depth, such as casp",
-        )
-    around: dict[str, Any] = {}
-    if depth_pathway:
-        around["depth_channels"] = features.depth_channels
-    if features.uses_features and task != "3d3d":
-        around["feature_groups"] = features.feature_sizes
-    return around
-
-
-def _radius(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """How the table's discs were drawn: by detect-depth, or by simulate itself."""
-    found = settings.get("detect_depth", settings)
-    names = ("radius_rule", "r_min_px", "r_max_px")
-    return {name: found[name] for name in names if name in found}
-
-
-def _check_rows(tables: Tables, skeletons: set[str]) -> None:
-    for table in tables.validation:
+    for table in validation:
         if table.metadata.skeleton not in skeletons:
             raise DataError(
                 f"the skeleton to validate on is {table.metadata.skeleton}, the one to learn is "
                 f"{', '.join(skeletons)}"
             )
-    if not tables.learned_rows:
+
+
+def check_rows(n_learned: int, anybody_learned: bool, anybody_validated: bool) -> None:
+    """Raise unless somebody was detected on both sides."""
+    if not n_learned:
         raise DataError(
             "no rows are left to learn from",
             hint="leave some subjects out of val_subjects, or look at auglift merge's summary",
         )
-    if not any(table["detected"].any() for table in tables.learned):
+    if not anybody_learned:
         raise DataError(
             "nobody was detected in any row: there is nothing to learn from",
             hint="look at the summary of auglift merge",
         )
-    if not any(table["detected"].any() for table in tables.validation):
+    if not anybody_validated:
         raise DataError(
             "there is nobody to validate on: nobody was detected in those rows",
             hint="choose other subjects: --set val_subjects=[S1]",
         )
+
+
+def _one_after_another(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    # A single table may fill half of the memory: it is not copied.
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -10,6 +10,7 @@ from typing import Any
 
 from auglift.config import StageConfig, as_dict
 from auglift.storage.fetch import file_sha256
+from auglift.storage.remote_path import RemotePath
 
 
 def lasting_settings(config: StageConfig) -> dict[str, Any]:
@@ -32,8 +33,13 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 
 
 def fingerprint(files: Iterable[Path]) -> str:
-    """Sixteen hex digits over the names and contents of files, in their order."""
+    """Sixteen hex digits over the names and contents of files, in their order.
+
+    Of a file in an object store its entity tag stands for the content, which would have to be
+    fetched to be read.
+    """
     state = hashlib.sha256()
     for path in files:
-        state.update(f"{path.name}\0{file_sha256(path)}\0".encode())
+        content = path.version() if isinstance(path, RemotePath) else file_sha256(path)
+        state.update(f"{path.name}\0{content}\0".encode())
     return state.hexdigest()[:16]

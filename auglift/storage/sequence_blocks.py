@@ -21,7 +21,7 @@ import numpy.typing as npt
 from auglift.storage.schemas import KEYS, TEXT
 from auglift.storage.table_checks import ascending, key_of, key_text
 from auglift.storage.table_metadata import TableMetadata
-from auglift.storage.tables import Table, iter_chunks, table_info
+from auglift.storage.tables import Table, TableInfo, chunks_of_file, iter_chunks, table_info
 
 BLOCK_ROWS = 10_000
 """Enough for numpy to work at full speed, few enough to hold several copies of."""
@@ -70,7 +70,7 @@ class SequenceReader:
 
     def __init__(self, paths: Sequence[Path], kind: str, columns: Sequence[str]) -> None:
         self.info = table_info(paths, kind)
-        cursors = [_Cursor(path, kind, columns) for path in self.info.paths]
+        cursors = [_Cursor(self.info, path, columns) for path in self.info.paths]
         self._waiting = sorted((c for c in cursors if c.first is not None), key=lambda c: c.order)
         self._open: list[_Cursor] = []
         self.twice: Counter[tuple[str, str]] = Counter()
@@ -111,12 +111,12 @@ class SequenceReader:
 class _Cursor:
     """One file, and how far it has been read."""
 
-    def __init__(self, path: Path, kind: str, columns: Sequence[str]) -> None:
+    def __init__(self, info: TableInfo, path: Path, columns: Sequence[str]) -> None:
         self.path = path
-        keys = next(iter_chunks(path, kind, ()), None)
+        keys = next(chunks_of_file(info, path, ()), None)
         self.first: str | None = str(keys["sequence"][0]) if keys is not None else None
         self.order = (self.first or "", path.name)
-        self._chunks = iter_chunks(path, kind, columns)
+        self._chunks = chunks_of_file(info, path, columns)
         self._rest: Table | None = None
         self.is_done = False
 

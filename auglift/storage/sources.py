@@ -54,6 +54,9 @@ class PictureReader:
         kept = frame_indices(every, start, limit, wanted)
         return self._walk(kept, answer_all=wanted is not None)
 
+    def sound(self) -> None:
+        """Pictures have none; videos may."""
+
     def _walk(self, kept: Iterator[int], answer_all: bool) -> Iterator[Frame | BrokenFrame]:
         for i_frame in kept:
             if i_frame < len(self.paths):

@@ -10,9 +10,7 @@ columns only, so the same rows give the same bytes however they were appended.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,16 +20,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auglift.errors import AugliftError
 from auglift.storage.arrow_columns import Array, arrow_schema, to_arrow
-from auglift.storage.atomic import replacing
+from auglift.storage.atomic import replacing, telling_of_the_disk
 from auglift.storage.schemas import TEXT, Column
 from auglift.storage.table_checks import KeyOrder, at, check_values, conformed
 from auglift.storage.table_metadata import NOTE_KEY, TableMetadata
 
 # Large enough to compress and to read at full speed, small enough to hold a few in memory.
 ROW_GROUP_BYTES = 32 * 2**20
-_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TableWriter:
@@ -53,7 +49,7 @@ class TableWriter:
         self._parquet: Any = None
 
     def __enter__(self) -> Self:
-        with _telling_of_the_disk(self.path), contextlib.ExitStack() as stack:
+        with telling_of_the_disk(self.path, "the table"), contextlib.ExitStack() as stack:
             temporary = stack.enter_context(replacing(self.path))
             self._parquet = _open_parquet(temporary, self._schema, self.metadata.columns)
             stack.push(self._close)
@@ -96,7 +92,7 @@ class TableWriter:
         if error is not None:
             self._resources.__exit__(kind, error, trace)
             return
-        with _telling_of_the_disk(self.path), self._resources:
+        with telling_of_the_disk(self.path, "the table"), self._resources:
             if self._n_pending:
                 self._write_group(self._n_pending)
 
@@ -114,7 +110,7 @@ class TableWriter:
         columns = {c.name: np.concatenate([p[c.name] for p in self._pending])
                    for c in self.metadata.columns}  # fmt: skip
         arrays = [to_arrow(c, columns[c.name][:n_rows]) for c in self.metadata.columns]
-        with _telling_of_the_disk(self.path):
+        with telling_of_the_disk(self.path, "the table"):
             self._parquet.write_table(pa.Table.from_arrays(arrays, schema=self._schema), n_rows)
         rest = {name: array[n_rows:] for name, array in columns.items()}
         self._n_pending = len(rest["frame"])
@@ -152,20 +148,3 @@ def _group_rows(metadata: TableMetadata) -> int:
         if c.dtype != TEXT
     )
     return max(ROW_GROUP_BYTES // n_bytes, 1)
-
-
-@contextlib.contextmanager
-def _telling_of_the_disk(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into an error that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in _DISK_IS_FULL
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise AugliftError(
-            f"the table cannot be written: {reason}",
-            where=path,
-            hint="free some space and run the same command again: finished files are kept"
-            if full
-            else "see that the folder exists and may be written, then run the command again",
-        ) from error

@@ -216,6 +216,10 @@ def _opened(path: Path, schema: Schema) -> Iterator[Any]:
             pq.ParquetFile(content, page_checksum_verification=True) as file,
         ):
             yield file
+    except FileNotFoundError as error:  # it was there a moment ago
+        raise MissingDataError(
+            f"no {schema.kind}: there is no such file", where=path, hint=f"write it: {command}"
+        ) from error
     except (pa.ArrowException, OSError, ValueError) as error:
         size = path.stat().st_size
         reason = str(error).strip().splitlines()[0] if size else "it is empty"

@@ -7,6 +7,8 @@
     work_dirs/<run>/{config.yaml, best_model.safetensors, last_checkpoint,
                      epoch_*.safetensors, logs/scalars.json}
 
+The root may be an address (`s3://bucket/project`), where tables and runs lie; raw data may not.
+
 `find_dataset` and `find_run` choose what a command was not told: the only dataset with the table,
 the newest run. They say why, for the command to print; where there is nothing, or too much to
 choose from, the error lists it and names the command to type next.
@@ -20,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auglift.errors import MissingDataError, UsageError, unknown_name
+from auglift.storage.addresses import place
+from auglift.storage.remote_path import RemotePath
 from auglift.storage.run_folder import RunFolder
 from auglift.storage.schemas import SCHEMAS, get_schema
 
@@ -58,10 +62,19 @@ class Workspace:
 
     root: Path = Path()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", place(self.root))
+
     # ------------------------------------------------------------------------------ places
 
     def raw_folder(self, dataset: str) -> Path:
         """Where the raw files of a dataset lie."""
+        if isinstance(self.root, RemotePath):
+            raise UsageError(
+                "raw data has to lie on a disk: pictures and videos are not read from addresses",
+                where=self.root,
+                hint="--root FOLDER on a disk; or name the raw folder: --data FOLDER",
+            )
         return self.root / RAW_FOLDERS.get(_plain("dataset", dataset), f"{dataset}_data")
 
     def annotations_folder(self, dataset: str) -> Path:
@@ -155,7 +168,7 @@ class Workspace:
         """The run that was asked for, by name or folder, or else the newest."""
         runs = self.runs()
         if run is not None:
-            for folder in (RunFolder(self.root / RUNS_FOLDER / run), RunFolder(Path(run))):
+            for folder in (RunFolder(self.root / RUNS_FOLDER / run), RunFolder(place(run))):
                 if folder.model is not None:
                     return RunChoice(folder, "as asked")
             what = f"no run '{run}' with weights"
@@ -176,13 +189,15 @@ class Workspace:
         """
         verb, datasets = self._next_verb(goal, [dataset] if dataset else self.datasets())
         if verb == "preprocess" and dataset is None:
-            raw = [name for name in RAW_FOLDERS if self.raw_folder(name).is_dir()]
+            raw = [name for name, folder in RAW_FOLDERS.items() if (self.root / folder).is_dir()]
             # The virtual dataset is the one that needs nobody's permission.
             datasets = raw or ["virtual", *(name for name in RAW_FOLDERS if name != "virtual")]
         which = (
             "" if verb.startswith("train") and len(datasets) == 1 else f" --dataset {datasets[0]}"
         )
         at_root = "" if self.root == Path() else f" --root {shlex.quote(str(self.root))}"
+        if isinstance(self.root, RemotePath) and verb in ("preprocess", "detect-depth"):
+            at_root = f" on a disk, and copy its auglift_data/ to {self.root}/"
         others = f" (or {', '.join(datasets[1:])})" if len(datasets) > 1 else ""
         return f"auglift {verb}{which}{at_root}{others}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,13 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from auglift.merge import MergeConfig, merge
+from auglift.simulate import SimulateConfig, simulate
+from auglift.storage import tables
+from auglift.storage.parts import part_path
+from auglift.storage.table_writer import write_table
+from auglift.storage.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -38,7 +46,7 @@ def test_without_failures_it_takes_what_division_says() -> None:
     assert outcome.useful_s == pytest.approx(6400)
     assert (outcome.lost_s, outcome.interruptions) == (0, 0)
     assert outcome.idle_s == pytest.approx(0)
-    assert outcome.merge_s == pytest.approx(4 * 64 * 0.005)
+    assert outcome.merge_s == pytest.approx(sim.OPENINGS * 64 * 0.005)
 
 
 def test_the_slowest_share_decides() -> None:
@@ -92,6 +100,34 @@ def test_the_choice_follows_what_is_dear() -> None:
     dear_starts = sim.choose(replace(small, start_s=1800.0, spread=0.0, per_hour=0.0))
     cheap_starts = sim.choose(replace(small, start_s=1.0, spread=0.5))
     assert dear_starts.shards < cheap_starts.shards
+
+
+def test_merge_opens_a_part_as_often_as_is_reckoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: Counter[str] = Counter()
+    open_one = tables._opened
+
+    def counted(path: Path, *rest: object) -> object:
+        opened[path.name] += 1
+        return open_one(path, *rest)
+
+    simulate(
+        SimulateConfig(
+            root=tmp_path, seconds=0.4, train_subjects=2, test_subjects=0, views=1, workers=1,
+            actions=("walk",),
+        )
+    )  # fmt: skip
+    folder = Workspace(tmp_path).detections_folder("virtual")
+    found = tables.read_table(folder, "detections")
+    for path in folder.iterdir():
+        path.unlink()
+    for i, sequence in enumerate(found.unique("sequence")):
+        rows = found.select(found["sequence"] == sequence)
+        write_table(part_path(folder, i, 2), rows.metadata, rows.columns)
+    monkeypatch.setattr(tables, "_opened", counted)
+    merge(MergeConfig(root=tmp_path, overwrite=True))
+    assert opened["part-00001-of-00002.parquet"] == sim.OPENINGS
 
 
 def test_the_figures_of_the_page_are_those_of_the_script() -> None:

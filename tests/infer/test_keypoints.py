@@ -108,8 +108,10 @@ def test_a_gap_is_bridged_or_left_empty_or_parts_two_people(
     assert [pose[0][0] is None for pose in one["pose_3d"]] == [2 <= i < 7 for i in range(9)]
     assert [root[0] is None for root in one["root_m"]] == [2 <= i < 7 for i in range(9)]
     short = {"max_gap_s": 0.1, "memory_s": 0.1, **usual}
-    (two,) = run(path, output=tmp_path / "two", **short).files
+    (two,) = run(path, output=tmp_path / "two", min_track_s=2 / FPS, **short).files
     assert [p["frame"] for p in read(two)["people"]] == [[0, 1], [7, 8]]
+    (nobody,) = run(path, output=tmp_path / "nobody", min_track_s=3 / FPS, **short).files
+    assert nobody.people == 0
 
 
 def test_keypoints_of_nobody_are_a_result_without_people(run: Run, tmp_path: Path) -> None:

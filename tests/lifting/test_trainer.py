@@ -24,6 +24,7 @@ from auglift.errors import (
 )
 from auglift.lifting import trainer as trainer_module
 from auglift.lifting.augment import Dice
+from auglift.lifting.batches import Windows
 from auglift.lifting.checkpoint import (
     load_lifter,
     load_resume_state,
@@ -35,6 +36,7 @@ from auglift.lifting.lifter import Lifter
 from auglift.lifting.models import build_model
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.recipe import AugmentConfig, MaskConfig, Recipe
+from auglift.lifting.samples import table_samples
 from auglift.lifting.spec import FeatureConfig, LifterSpec, TargetConfig
 from auglift.lifting.trainer import Trainer
 
@@ -87,9 +89,13 @@ def make_trainer(
 ) -> Trainer:
     spec = spec or make_spec()
     torch.manual_seed(recipe.seed)
-    return Trainer(
-        model or build_model(spec.arch, **spec.model), spec, data, recipe, "cpu", **options
-    )
+    model = model or build_model(spec.arch, **spec.model)
+    samples = table_samples(data, model, spec, recipe, **options)
+    return Trainer(model, spec, samples, recipe, "cpu")
+
+
+def gathered(trainer: Trainer, rows: Tensor) -> Windows:
+    return trainer.batches.gather(trainer.samples.data, rows)
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
@@ -158,7 +164,7 @@ def test_what_is_switched_off_changes_no_bit(columns, load) -> None:
         trainer = make_trainer(load(with_camera(columns)), replace(RECIPE, augment=augment))
         rows, dice = torch.arange(8), Dice(torch.Generator().manual_seed(0), 8)
         before = dice.generator.get_state()
-        batch = trainer.batches.make(rows, dice)
+        batch = trainer.batches.make(gathered(trainer, rows), dice)
         runs.append((batch.features, torch.equal(before, dice.generator.get_state())))
     assert torch.equal(runs[0][0], runs[1][0])
     assert [untouched for _, untouched in runs] == [True, True, False]
@@ -171,8 +177,10 @@ def test_controls_of_depth_get_no_errors(columns, load) -> None:
     batches = []
     for control in ("true", "measured"):
         spec = replace(make_spec(), data={"depth": control})
-        batches.append(make_trainer(data, spec=spec).batches.make(rows, dice).features)
-    clean = make_trainer(data, replace(RECIPE, augment=NO_AUGMENT)).batches.make(rows, dice)
+        trainer = make_trainer(data, spec=spec)
+        batches.append(trainer.batches.make(gathered(trainer, rows), dice).features)
+    trainer = make_trainer(data, replace(RECIPE, augment=NO_AUGMENT))
+    clean = trainer.batches.make(gathered(trainer, rows), dice)
     assert torch.equal(batches[0], clean.features)
     assert not torch.equal(batches[1], clean.features)
 
@@ -181,7 +189,7 @@ def test_rows_without_detection_or_truth_are_not_learned_from(columns, load) -> 
     columns["detected"][:10] = False
     columns["pose_3d"][10:20] = np.nan
     trainer = make_trainer(load(columns))
-    assert trainer.sampler.groups[0].tolist() == list(range(20, 64))
+    assert trainer.samples.sampler.groups[0].tolist() == list(range(20, 64))
     columns["detected"][:] = False
     with pytest.raises(AugliftError, match="nothing to learn"):
         make_trainer(load(columns))
@@ -249,7 +257,7 @@ def test_a_root_that_is_not_put_out_is_learned_as_if_it_were_right(columns, load
     for trainer in (kept, removed):
         trainer.model.eval()  # no dropout
     rows, dice = torch.arange(16), Dice(torch.Generator().manual_seed(0), 16)
-    losses = [t.step(rows, dice, mirrored=False) for t in (kept, removed)]
+    losses = [t.step(gathered(t, rows), dice, mirrored=False) for t in (kept, removed)]
     torch.testing.assert_close(losses[0], losses[1])
 
 
@@ -265,10 +273,10 @@ def test_whole_clips_learn_from_all_their_own_frames(columns, load) -> None:
     data = load(columns, starts=(4,))  # four frames, and sixty
     recipe = replace(RECIPE, loss="mpjpe+0.5*velocity+0.1*acceleration", augment=NO_AUGMENT)
     trainer = make_trainer(data, recipe, model=Clips())
-    order = trainer.sampler.groups[0]
-    batch = trainer.batches.make(order, Dice(torch.Generator(), len(order)))
+    order = trainer.samples.sampler.groups[0]
+    batch = trainer.batches.make(gathered(trainer, order), Dice(torch.Generator(), len(order)))
     assert batch.targets.shape == (len(order), 9, 17, 3)
-    rows = data.window_rows(order, trainer.batches.offsets, 25.0)
+    rows = data.window_rows(order, torch.tensor(trainer.batches.offsets), 25.0)
     learned = rows[batch.mask.all(dim=-1)]
     assert set(learned.tolist()) == {*range(40), *range(45, 64)}
     # Padding of the short track is no frame of its own.
@@ -283,13 +291,13 @@ def test_a_sequence_of_one_frame_and_windows_longer_than_all_of_them(columns, lo
     spec = make_spec(widths=(3, 3, 3))
     assert np.isfinite(make_trainer(data, spec=spec).run_epoch(quiet))
     clips = make_trainer(data, model=Clips(frames=27))
-    assert len(clips.sampler) == 2
+    assert clips.samples_per_epoch == 2
     assert np.isfinite(clips.run_epoch(quiet))
 
 
 def test_strides_thin_the_samples(columns, load) -> None:
-    assert len(make_trainer(load(columns), replace(RECIPE, stride=8)).sampler) == 8
-    assert len(make_trainer(load(columns), replace(RECIPE, stride=9), model=Clips()).sampler) == 8
+    assert len(make_trainer(load(columns), replace(RECIPE, stride=8)).samples) == 8
+    assert len(make_trainer(load(columns), replace(RECIPE, stride=9), model=Clips()).samples) == 8
 
 
 def test_losses_of_motion_need_an_answer_for_whole_clips(columns, load) -> None:
@@ -302,11 +310,11 @@ def test_pre_training_learns_to_make_good_what_is_hidden(columns, load, task, n_
     data = load(columns)
     recipe = replace(RECIPE, task=task, lr=1e-2, mask=MaskConfig(joints=0.2, frames=0.2))
     trainer = make_trainer(data, recipe, model=Clips(9, n_in, n_out))
-    before = trainer.reconstruction_error(data)
-    assert before == trainer.reconstruction_error(data)
+    before = trainer.reconstruction_error([data])
+    assert before == trainer.reconstruction_error([data])
     for _ in range(60):
         trainer.run_epoch(quiet)
-    assert trainer.reconstruction_error(data) < 0.6 * before
+    assert trainer.reconstruction_error([data]) < 0.6 * before
 
 
 def test_what_is_hidden_does_not_reach_the_network(columns, load) -> None:
@@ -314,7 +322,9 @@ def test_what_is_hidden_does_not_reach_the_network(columns, load) -> None:
     rows = torch.arange(64)
     for task, sizes in (("2d2d", (9, 2)), ("3d3d", (3, 3))):
         trainer = make_trainer(load(columns), replace(recipe, task=task), model=Clips(1, *sizes))
-        batch = trainer.batches.make(rows, Dice(torch.Generator().manual_seed(1), 64))
+        batch = trainer.batches.make(
+            gathered(trainer, rows), Dice(torch.Generator().manual_seed(1), 64)
+        )
         hidden = (batch.features[..., :2] == 0).all(dim=-1)
         assert hidden.float().mean().item() == pytest.approx(0.9, abs=0.06)
         assert (batch.targets != 0).any(dim=-1).float().mean() > 0.9
@@ -420,7 +430,7 @@ def test_no_step_waits_for_the_device(columns, load, variant: str, task: str) ->
     trainer.run_epoch(quiet)  # constants are made once
     rows, dice = torch.arange(8), Dice(torch.Generator(), 8)
     with Waiting() as waiting:
-        trainer.step(rows, dice, mirrored=True)
+        trainer.step(gathered(trainer, rows), dice, mirrored=True)
     assert waiting.seen == []
     with Waiting() as waiting:  # the watcher does watch
         assert torch.ones(3)[torch.tensor([True, False, True])].sum().item() == 2.0
@@ -434,13 +444,14 @@ def test_no_step_waits_for_a_real_device(columns, load) -> None:
     data = load(with_camera(columns), device="cuda")
     recipe = replace(RECIPE, augment=EVERYTHING, clip_norm=1.0, ema_decay=0.9, precision="bf16")
     spec = make_spec()
-    trainer = Trainer(build_model(spec.arch, **spec.model), spec, data, recipe, "cuda")
+    model = build_model(spec.arch, **spec.model)
+    trainer = Trainer(model, spec, table_samples(data, model, spec, recipe), recipe, "cuda")
     trainer.run_epoch(quiet)
     rows = torch.arange(8, device="cuda")
     dice = Dice(torch.Generator("cuda"), 8)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        trainer.step(rows, dice, mirrored=True)
+        trainer.step(gathered(trainer, rows), dice, mirrored=True)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

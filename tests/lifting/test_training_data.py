@@ -12,35 +12,39 @@ import torch
 
 from auglift.errors import ConfigError, DataError
 from auglift.lifting.models import build_model
+from auglift.lifting.open_tables import open_tables
 from auglift.lifting.spec import FeatureConfig, LifterSpec, TargetConfig
-from auglift.lifting.training_data import (
-    Tables,
-    few_rows,
-    load_tables,
-    make_spec,
-    read_tables,
-)
+from auglift.lifting.training_data import Loading, WholeTables, load_tables
+from auglift.lifting.training_spec import make_spec
 from auglift.storage.workspace import Workspace
 
 Write = Callable[..., Path]
 DEPTH = ("depth_m", "depth_valid")
 
 
-def read(root: Path, *datasets: str, **options: object) -> Tables:
-    chosen = {"columns": DEPTH, "val_split": "train", "val_subjects": ()} | options
-    return read_tables(Workspace(root), datasets or ("h36m",), **chosen)  # type: ignore[arg-type]
+def read(root: Path, *datasets: str, **options: object) -> WholeTables:
+    files = [(Workspace(root).xycd(name, "train"),) for name in datasets or ("h36m",)]
+    tables = open_tables(files, None, DEPTH, **options)  # type: ignore[arg-type]
+    assert isinstance(tables, WholeTables)
+    return tables
 
 
 def spec_for(
-    tables: Tables,
+    tables: WholeTables,
     arch: str = "tcn-27",
     target: TargetConfig = TargetConfig(),  # noqa: B008 (it is frozen)
     **model: object,
 ) -> LifterSpec:
-    columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
+    columns = load_tables(tables.learned, Loading()).columns
     wanted = LifterSpec(arch=arch, model=model, target=target)
     return make_spec(
-        wanted, tables, columns, frames=None, task="2d3d", depth="measured", val_split="train"
+        wanted,
+        tables.learned,
+        columns,
+        frames=None,
+        task="2d3d",
+        depth="measured",
+        val_split="train",
     )
 
 
@@ -65,7 +69,7 @@ def test_identity_changes_with_the_data_only(write_xycd: Write) -> None:
 
 def test_a_few_rows_are_the_beginning(write_xycd: Write) -> None:
     tables = read(write_xycd(n_frames=300))
-    few = few_rows(tables)
+    few = tables.few()
     assert (few.learned_rows, few.validation_rows) == (512, 512)
     np.testing.assert_array_equal(few.learned[0]["frame"], tables.learned[0]["frame"][:512])
 
@@ -73,7 +77,7 @@ def test_a_few_rows_are_the_beginning(write_xycd: Write) -> None:
 def test_tracks_of_several_tables_stay_apart(write_xycd: Write) -> None:
     root = write_xycd()
     write_xycd(dataset="fit3d", fps=50.0)
-    data = load_tables(read(root, "h36m", "fit3d").learned, "cpu", "auto", "measured", 0)
+    data = load_tables(read(root, "h36m", "fit3d").learned, Loading())
     assert data.first.unique().tolist() == [0, 24, 48, 72]
     assert data.fps.tolist() == [25.0] * 48 + [50.0] * 48
     assert {"intrinsics", "visible", *DEPTH} <= set(data.columns)
@@ -94,20 +98,20 @@ def test_a_spec_says_what_the_rows_say(write_xycd: Write) -> None:
 
 def test_feature_maps_are_projected(write_xycd: Write) -> None:
     tables = read(write_xycd())
-    columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
+    columns = load_tables(tables.learned, Loading()).columns
     features = FeatureConfig(variant="xycd+features", feature_sizes=(8, 4))
     wanted = LifterSpec(arch="tcn", model={"depth_pathway": True}, features=features)
     options = {"frames": 3, "depth": "measured", "val_split": "train"}
-    spec = make_spec(wanted, tables, columns, task="2d3d", **options)
+    spec = make_spec(wanted, tables.learned, columns, task="2d3d", **options)
     assert spec.model["feature_groups"] == (8, 4)
     assert spec.model["depth_channels"] == (3,)
     with pytest.raises(ConfigError, match="path for depths"):
-        make_spec(wanted, tables, columns, task="3d3d", **options)
+        make_spec(wanted, tables.learned, columns, task="3d3d", **options)
 
 
 def test_the_tables_say_the_groups_of_their_features(write_xycd: Write) -> None:
     tables = read(write_xycd())
-    columns = load_tables(tables.learned, "cpu", "auto", "measured", 0).columns
+    columns = load_tables(tables.learned, Loading()).columns
     columns = {**columns, "features": torch.zeros(len(columns["detected"]), 17, 12)}
     wanted = LifterSpec(arch="tcn", model={}, features=FeatureConfig(variant="xy+features"))
     options = {"frames": 3, "depth": "measured", "val_split": "train", "task": "2d3d"}
@@ -117,7 +121,7 @@ def test_the_tables_say_the_groups_of_their_features(write_xycd: Write) -> None:
             replace(t, metadata=replace(t.metadata, extra={"feature_sizes": list(sizes)}))
             for t, sizes in zip(tables.learned * len(said), said, strict=True)
         )
-        spec = make_spec(wanted, Tables(learned, tables.validation), columns, **options)
+        spec = make_spec(wanted, learned, columns, **options)
         return spec.model["feature_groups"]
 
     assert groups((8, 4)) == (8, 4)
@@ -130,7 +134,7 @@ def test_lifters_that_know_bones_are_told_the_tables_skeleton(write_xycd: Write)
     tables = read(write_xycd())
     assert spec_for(tables, "motionagformer-xs").model["skeleton"] == "h36m_17"
     assert "skeleton" not in spec_for(tables, "motionbert").model
-    coco = Tables(
+    coco = WholeTables(
         tuple(replace(t, metadata=replace(t.metadata, skeleton="coco_17")) for t in tables.learned),
         tables.validation,
     )

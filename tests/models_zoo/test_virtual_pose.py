@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from auglift.detection.people import PersonDetector
 from auglift.detection.crops import crop_boxes
+from auglift.detection.people import PersonDetector
 from auglift.detection.poses2d import PoseEstimator2d
 from auglift.geometry.skeleton import COCO_17
 from auglift.studio.palette import BACKGROUND

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from auglift.errors import ConfigError
 from auglift.lifting.models.attention import Attention, DropPath
 from auglift.lifting.models.blocks import rising_rates, run_blocks
 from auglift.lifting.models.interface import LifterModel
-from auglift.lifting.models.windows import slide
+from auglift.lifting.models.windows import require_middle, slide
 
 # `nn.TransformerEncoderLayer` calls its attention's matrices otherwise; they hold the same numbers.
 REFERENCE_KEYS = {
@@ -100,11 +99,7 @@ class AugLiftPoseFormer(LifterModel):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if frames % 2 == 0:
-            raise ConfigError(
-                f"a window of {frames} frames has no middle one",
-                hint="take an odd number of frames",
-            )
+        require_middle(frames)
         self.n_joints = n_joints
         self.receptive_field = frames
         self.width = n_joints * channels

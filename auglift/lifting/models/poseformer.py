@@ -15,10 +15,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from auglift.errors import ConfigError
 from auglift.lifting.models.blocks import PreNormBlock, rising_rates, run_blocks
 from auglift.lifting.models.interface import LifterModel
-from auglift.lifting.models.windows import slide
+from auglift.lifting.models.windows import require_middle, slide
 
 
 class SpatialTemporal(LifterModel):
@@ -100,11 +99,7 @@ class PoseFormer(SpatialTemporal):
         drop_path: float = 0.1,
         checkpointing: bool = False,
     ) -> None:
-        if frames % 2 == 0:
-            raise ConfigError(
-                f"a window of {frames} frames has no middle one",
-                hint="take an odd number of frames",
-            )
+        require_middle(frames)
         super().__init__(
             frames=frames,
             n_joints=n_joints,

@@ -13,10 +13,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from auglift.errors import ConfigError
+
 Stage = Callable[[Tensor], Tensor]
 
 CPU_WINDOWS = 16
 GPU_WINDOWS = 256
+
+
+def require_middle(frames: int) -> None:
+    """Raise unless a window of so many frames has a middle one."""
+    if frames % 2 == 0:
+        raise ConfigError(
+            f"a window of {frames} frames has no middle one", hint="take an odd number of frames"
+        )
 
 
 def slide(stage: Stage, tokens: Tensor, frames: int) -> Tensor:

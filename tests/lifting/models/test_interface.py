@@ -108,20 +108,3 @@ def test_what_is_dropped_is_dropped_in_training_only(
     assert not torch.equal(model(clip), model(clip))
     model.eval()
     assert torch.equal(model(clip), model(clip))
-
-
-@every_model
-def test_learns_a_batch_by_heart(model_class: type[LifterModel]) -> None:
-    channels = 32 if model_class.per_joint else 16
-    model = small(model_class, frames=3, layers=1, channels=channels).train()
-    clip = torch.randn(2, 3, 17, 6)
-    poses = 0.3 * torch.randn_like(model(clip).detach())
-    optimiser = torch.optim.Adam(model.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 7e-3, total_steps=160)
-    for _ in range(160):
-        error = (model(clip) - poses).norm(dim=-1).mean()
-        optimiser.zero_grad()
-        error.backward()
-        optimiser.step()
-        schedule.step()
-    assert error < 0.005
