@@ -97,6 +97,7 @@ def test_work_that_has_begun_is_waited_for_and_no_more_is_begun() -> None:
         ended.append(i)
 
     with overlapped(range(50), work, 2):
-        time.sleep(0.05)
-    assert begun == ended
+        while not begun:
+            time.sleep(0.01)
+    assert sorted(begun) == sorted(ended)  # two threads end in either order
     assert 0 < len(begun) <= 4
