@@ -18,7 +18,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist loadfile
 
 slow: $(STAMP)
-	$(BIN)/pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m slow -n auto --dist loadfile
 
 check: lint types imports test
 
