@@ -13,6 +13,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -28,6 +29,9 @@ from auglift.lifting.samples import Samples, table_samples
 from auglift.lifting.spec import DepthControl, LifterSpec
 from auglift.lifting.training_spec import RowsOfTable
 from auglift.storage.tables import Table
+
+_MOST_NAMED = 20
+"""Subjects that an error names."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -202,15 +206,26 @@ def part_for_validation(table: Table, val_subjects: Sequence[str]) -> Mask:
 
 
 def validation_subjects(subjects: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """Those of the `subjects` to validate on; none where there is only one."""
+    """Those of the `subjects` to validate on; none where there is only one.
+
+    What is wanted are names, or patterns as of a shell: virtual people of one motion share theirs,
+    `CMU07-*`.
+    """
     there = sorted(subjects)
-    unknown = set(wanted) - set(there)
+    unknown = [one for one in wanted if not any(_is_meant(name, one) for name in there)]
     if unknown:
         raise UsageError(
             f"no such training subject: {', '.join(sorted(unknown))}",
-            hint=f"this table has {', '.join(there)}",
+            hint=f"this table has {', '.join(there[:_MOST_NAMED])}"
+            + (f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""),
         )
-    return tuple(wanted) or (tuple(there[-1:]) if len(there) > 1 else ())
+    if not wanted:
+        return tuple(there[-1:]) if len(there) > 1 else ()
+    return tuple(name for name in there if any(_is_meant(name, one) for one in wanted))
+
+
+def _is_meant(name: str, wanted: str) -> bool:
+    return name == wanted or fnmatchcase(name, wanted)
 
 
 def last_tenth(n_tracks: int) -> int:

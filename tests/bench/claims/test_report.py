@@ -122,8 +122,7 @@ def test_conditions_change_what_they_are_named_for_and_nothing_else() -> None:
 
 
 def test_all_bodies_of_a_validation_subject_are_held_back() -> None:
-    bodies = tuple(f"S07-{i + 1}" for i in range(24))
-    assert validation_subjects(DEFAULT, "uiprmd") == bodies
+    assert validation_subjects(DEFAULT, "uiprmd") == ("S07-*",)
     assert validation_subjects("views-2", "cmu") == ("CMU07", "CMU94")
 
 
