@@ -83,7 +83,7 @@ class SimulateConfig(StageConfig):
     """Perform everything as in a mirror, too."""
 
     scene: str = setting("wide")
-    """The place and its cameras: wide, lab or street."""
+    """The place and its cameras: wide, room, lab or street."""
 
     views: int = setting(6)
     """Cameras that see each performance."""

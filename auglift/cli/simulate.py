@@ -32,7 +32,7 @@ def simulate(
     ] = None,
     scene: Annotated[
         str | None,
-        typer.Option("--scene", help="wide, lab or street.", rich_help_panel=PEOPLE),
+        typer.Option("--scene", help="wide, room, lab or street.", rich_help_panel=PEOPLE),
     ] = None,
     views: Annotated[
         int | None,

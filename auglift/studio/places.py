@@ -7,6 +7,8 @@
   inside the picture; limbs may leave it.
 * `wide`: the distribution to train on: focal length, distance, height, pitch, roll, format and
   place in the picture drawn widely; people may be truncated.
+* `room`: the cameras of the project's first study of simulated depth, for comparison with it:
+  2.5–6.5 m away, −10…35° down, 0.9–1.8 widths, people near the middle of a square picture.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class SceneSpec:
     """Least and greatest number of things that stand about behind and beside the people."""
     front_share: float
     """Share of the scenes in which one thing stands between a camera and the people."""
+    off_centre: float = 0.0
+    """How far from the picture's middle a `wide` camera may have people, in shares of its half."""
 
 
 LAB = SceneSpec(
@@ -94,8 +98,24 @@ WIDE = SceneSpec(
     ceiling_m=(3.3, 6.0),
     clutter=(2, 8),
     front_share=0.12,
+    off_centre=0.6,
 )
-SCENES: dict[str, SceneSpec] = {spec.name: spec for spec in (LAB, STREET, WIDE)}
+ROOM = SceneSpec(
+    name="room",
+    rate_hz=25.0,
+    pictures_wh=((1000, 1000),),
+    focal_widths=(0.9, 1.8),
+    distance_m=(2.5, 6.5),
+    height_m=(0.5, 3.0),
+    pitch_deg=(-10.0, 35.0),
+    roll_deg=(-5.0, 5.0),
+    free_m=(0.5, 4.0),
+    ceiling_m=(3.3, 6.0),
+    clutter=(2, 8),
+    front_share=0.12,
+    off_centre=0.15,
+)
+SCENES: dict[str, SceneSpec] = {spec.name: spec for spec in (LAB, STREET, WIDE, ROOM)}
 
 
 def get_scene(name: str) -> SceneSpec:

@@ -191,7 +191,7 @@ def _draw_view(
         centre = _around(target[None], level_m, rng.uniform(-np.pi, np.pi, 1))[0]
         centre[2] = height_m
         right, down, _ = _look(target - centre, 0.0)
-        aside = rng.uniform(-0.6, 0.6, 2) * lens.half_slopes * distance_m
+        aside = rng.uniform(-spec.off_centre, spec.off_centre, 2) * lens.half_slopes * distance_m
         ahead = target - aside[0] * right - aside[1] * down - centre
         pitch = np.degrees(_bearing_of(ahead)[1])
         if spec.pitch_deg[0] <= pitch <= spec.pitch_deg[1]:
@@ -199,7 +199,9 @@ def _draw_view(
 
 
 Rig = Callable[[SceneSpec, FloatArray, float, Lens, np.random.Generator], dict[str, list[Camera]]]
-RIGS: dict[str, Rig] = {"lab": put_up_lab, "street": put_up_street, "wide": put_up_wide}
+RIGS: dict[str, Rig] = {
+    "lab": put_up_lab, "street": put_up_street, "wide": put_up_wide, "room": put_up_wide,
+}  # fmt: skip
 
 
 def _roots(joints: FloatArray) -> FloatArray:

@@ -38,15 +38,15 @@ VIEW_EPOCHS = 32
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     # SimpleBaseline, half as wide as published.
     "simple": {
-        "arch": "simple", "batch_size": 128, "epochs": 6,
+        "arch": "simple", "batch_size": 256, "epochs": 6,
         "model": {"channels": 512, "dropout": 0.1},
     },
     "tcn": {
-        "arch": "tcn", "frames": 9, "batch_size": 128, "epochs": 6,
+        "arch": "tcn", "frames": 9, "batch_size": 256, "epochs": 6,
         "model": {"channels": 256, "dropout": 0.1},
     },
     "poseformer": {
-        "arch": "poseformer", "frames": 5, "batch_size": 64, "stride": 3, "epochs": 7,
+        "arch": "poseformer", "frames": 5, "batch_size": 64, "stride": 3, "epochs": 4,
         "model": {"channels": 16, "layers": 2, "heads": 2},
     },
     # Answers for all frames of a clip at once, so few clips are many poses.
@@ -57,7 +57,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 SHARED: dict[str, Any] = {
-    "fps": 12.5, "schedule": "cosine", "warmup_epochs": 0.25, "curves": False,
+    "fps": 12.5, "lr": 3e-3, "schedule": "cosine", "warmup_epochs": 0.25, "curves": False,
 }  # fmt: skip
 
 

@@ -204,4 +204,4 @@ def test_an_unknown_scene_lists_the_known_ones():
     assert get_scene("lab") is LAB
     with pytest.raises(UsageError, match="unknown scene 'laab'") as error:
         get_scene("laab")
-    assert "lab, street, wide" in str(error.value)
+    assert "lab, room, street, wide" in str(error.value)
