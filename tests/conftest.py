@@ -173,6 +173,7 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> s
 
 def _write_lifter(zoo: Path, name: str, variant: str, frames: int, p1_mm: float) -> None:
     """A TCN of random weights, and its card."""
+    import torch
     import yaml
 
     from auglift.lifting.checkpoint import save_lifter
@@ -181,10 +182,12 @@ def _write_lifter(zoo: Path, name: str, variant: str, frames: int, p1_mm: float)
     from auglift.storage.fetch import file_sha256
 
     features = FeatureConfig(variant=variant)
-    model = {"in_channels": len(features.channels), "frames": frames, "channels": 4}
+    model = {"in_channels": len(features.channels), "frames": frames, "channels": 16}
     file = zoo / "lifters" / f"{name}.safetensors"
     spec = LifterSpec(arch="tcn", model=model, features=features)
-    save_lifter(file, build_model("tcn", **model), spec, half=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_lifter(file, build_model("tcn", **model), spec, half=True)
     card = {
         "id": name, "kind": "lifter", "file": f"lifters/{file.name}", "sha256": file_sha256(file),
         "licence": "Apache-2.0", "non_commercial": False, "contract": {"inputs": {}, "outputs": {}},

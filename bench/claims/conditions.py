@@ -16,6 +16,7 @@ from auglift.simulate import SimulateConfig, SimulateResult, simulate
 
 RECIPES = Path(__file__).parent
 DEFAULT, SYSTEMATIC, HALF, DOUBLE = "default", "systematic", "half", "double"
+STUDY = "study"
 RADII = ("radius-paper", "radius-fixed")
 VIEWS = (1, 2, 4, 8, 16)
 

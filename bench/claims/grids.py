@@ -15,6 +15,7 @@ from conditions import (
     DOUBLE,
     HALF,
     RADII,
+    STUDY,
     SYSTEMATIC,
     VIEWS,
     validation_subjects,
@@ -110,8 +111,8 @@ def _tiny(arch: str) -> dict[str, Any]:
     return {"epochs": 1, "model": {**ARCHITECTURES[arch]["model"], "channels": 8}}
 
 
-def _core(part: str, trained_on: Axis) -> tuple[Sweep, ...]:
-    axes = {"features.variant": VARIANTS, "seed": SEEDS}
+def _core(part: str, trained_on: Axis, seeds: Axis = SEEDS) -> tuple[Sweep, ...]:
+    axes = {"features.variant": VARIANTS, "seed": seeds}
     return tuple(
         Sweep(part=part, arch=arch, trained_on=dataset, axes=axes)
         for arch in ARCHITECTURES
@@ -193,14 +194,24 @@ def _views() -> tuple[Sweep, ...]:
     )  # fmt: skip
 
 
+def _study() -> tuple[Sweep, ...]:
+    """Under the first study's cameras and errors; with the true depth, what a network could do."""
+    true = {"features.variant": ("casp",), "depth": (TRUE,)}
+    return (
+        _fastest("study", {"features.variant": VARIANTS}, condition=STUDY, tested_under=(STUDY,)),
+        _fastest("study", true, condition=STUDY, tested_under=(STUDY,), label="true"),
+    )
+
+
 PARTS: dict[str, tuple[Sweep, ...]] = {
     "core": _core("core", TESTS),
     "controls": _controls(),
-    "both": _core("both", ("both",)),
+    "both": _core("both", ("both",), SEEDS[:1]),
     "variants": _variants(),
     "noise": _noise(),
     "scale": _scales(),
     "radius": _radii(),
+    "study": _study(),
     "views": _views(),
 }
 """By name, in the order in which they are worth having."""

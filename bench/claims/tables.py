@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from conditions import DEFAULT, DOUBLE, HALF, RADII, SYSTEMATIC, VIEWS
+from conditions import DEFAULT, DOUBLE, HALF, RADII, STUDY, SYSTEMATIC, VIEWS
 from gains import Change
 from grids import FASTEST, TESTS, VARIANTS
 from measure import LESS_OFFSET, N_BINS
@@ -14,6 +14,15 @@ from results import HELD_OUT, ID, OOD, Cell, Column, Error, Results, core_cell
 PAPER = {"ID": -4.0, "OOD": -10.1, "novel": -15.7, "ordinal": -25.0}
 """Per cent of MPJPE: averages over its data sets and architectures; novel poses of Fit3D; an oracle
 of three depth bins, Human3.6M → 3DPW."""
+
+FIRST_STUDY = {
+    "xy": ((76.3, 56.1), (130.1, 85.6)),
+    "xyc": ((73.4, 54.3), (123.8, 81.4)),
+    "xycd": ((58.1, 45.9), (86.8, 63.4)),
+    "casp": ((56.8, 45.0), (84.8, 62.5)),
+    "casp, true depth": ((36.1, 29.2), (56.7, 41.4)),
+}
+"""P1 and P2, mm, of a one-frame network that learned from CMU, tested on CMU and on UI-PRMD."""
 
 KINDS = {"in distribution": ID, "across data sets": OOD}
 NAMES = {"cmu": "CMU", "uiprmd": "UI-PRMD", "both": "both"}
@@ -188,6 +197,32 @@ def variant_cell(name: str, column: Column) -> Cell:
     if name.endswith("true depth"):
         return Cell("variants", FASTEST, column, "ordinal", "true", "oracle")
     return Cell("variants", FASTEST, column, name)
+
+
+def study(results: Results) -> str:
+    """Ours under the first study's cameras and errors, beside its numbers."""
+    rows = []
+    for name, theirs in FIRST_STUDY.items():
+        row = [name]
+        for column, numbers in zip((ID[0], OOD[0]), theirs, strict=True):
+            cell = study_cell(name, column)
+            row += [millimetres(results.error(cell, key)) for key in ("p1", "p2")]
+            row += [f"{number:.1f}" for number in numbers]
+        rows.append(row)
+    headings = [
+        f"{column_name(column)}, {whose} {p}"
+        for column in (ID[0], OOD[0])
+        for whose in ("our", "its")
+        for p in ("P1", "P2")
+    ]
+    return table(("", *headings), rows) if _has(results, "study") else ""
+
+
+def study_cell(name: str, column: Column) -> Cell:
+    """Where a row of `FIRST_STUDY` was measured."""
+    variant, _, true = name.partition(", ")
+    depth, label = ("true", "true") if true else ("measured", "")
+    return Cell("study", FASTEST, column, variant, depth, label, STUDY, STUDY)
 
 
 def noise(results: Results) -> str:

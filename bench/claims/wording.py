@@ -14,11 +14,13 @@ from measure import LESS_OFFSET, N_BINS
 from results import ID, OOD, Cell, Results, averaged, core_cell
 from tables import (
     CONTROLS,
+    FIRST_STUDY,
     KINDS,
     PAPER,
     noise_change,
     signed,
     stratum,
+    study_cell,
     variant_cell,
 )
 
@@ -241,4 +243,17 @@ def noise(results: Results) -> Iterator[str]:
     if seen and seen_2:
         yield (
             f"Trained with that family: {with_interval(seen)} in P1, {with_interval(seen_2)} in P2."
+        )
+
+
+def study(results: Results) -> Iterator[str]:
+    """Casp's gain under the first study's errors, beside its gain."""
+    for key, i in (("p1", 0), ("p2", 1)):
+        found = results.change(*(study_cell(name, ID[0]) for name in ("casp", "xy")), key)
+        if found is None:
+            continue
+        casp, xy = (FIRST_STUDY[name][0][i] for name in ("casp", "xy"))
+        yield (
+            f"Casp changes {key.upper()} on CMU by {with_interval(found)} against xy; in the first "
+            f"study by {signed(100 * (casp / xy - 1))} %."
         )

@@ -19,7 +19,7 @@ from conditions import DEFAULT, RADII, SYSTEMATIC, VIEWS, config_of, validation_
 from gains import Change
 from measure import About, Measure
 from results import ID, OOD, Cell, Results, cell_of
-from tables import noise, variants
+from tables import noise, study, variants
 
 CLAIMS = Path(run.__file__).parent
 N_MOTIONS = 30
@@ -178,6 +178,20 @@ def test_parts_that_were_not_run_are_left_out(helpful: Results) -> None:
     assert "nan" not in text
     assert not variants(core)
     assert not noise(core)
+
+
+def test_the_first_studys_numbers_stand_beside_ours(helpful: Results) -> None:
+    rows = study(helpful).splitlines()
+    assert len(rows) == 2 + 5
+    xy = [float(cell) for cell in rows[2].split("|")[2:-1]]
+    casp = [float(cell) for cell in rows[5].split("|")[2:-1]]
+    assert xy[2:4] == [76.3, 56.1]
+    assert casp[2:4] == [56.8, 45.0]
+    assert casp[0] / xy[0] == pytest.approx(HELPS["ID casp"], abs=0.02)
+    assert rows[6].startswith("| casp, true depth |")
+    said = list(wording.study(helpful))
+    assert "in the first study by −25.6 %" in said[0]
+    assert "P2" in said[1]
 
 
 def test_the_report_leads_to_the_real_footage(helpful: Results, tmp_path: Path) -> None:
