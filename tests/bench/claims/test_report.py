@@ -161,7 +161,7 @@ def test_the_report_has_every_section_and_number(helpful: Results) -> None:
     summaries = [{"condition": "default", "dataset": "cmu", "splits": [split]}]
     text = report.compose(helpful, summaries, ["gains.png"])
     titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-    assert len(titles) == 13
+    assert len(titles) == 14
     assert titles[0] == "The answer"
     assert "nan" not in text
     assert "None" not in text
