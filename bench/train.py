@@ -93,8 +93,8 @@ def measure(data: PoseData, name: str, options: argparse.Namespace) -> dict[str,
     recipe = Recipe(batch_size=options.batch_size, precision=options.precision)
     trainer = make_trainer(data, name, recipe, options.device)
     trainer.model.train()
-    (block,) = trainer.samples.epoch(torch.Generator().manual_seed(0))
-    rows = block.rows[: options.batch_size]
+    (portion,) = trainer.samples.epoch(torch.Generator().manual_seed(0))
+    ((_, rows),) = portion.take(0, options.batch_size)
     dice = Dice(torch.Generator(options.device).manual_seed(0), len(rows))
 
     def gather() -> Windows:

@@ -35,8 +35,8 @@ Files = Sequence[Path]
 
 logger = logging.getLogger(__name__)
 
-# Reading a table parts it in two, which needs it twice. Streaming, one block is learned from while
-# the next is read, and a third may be validated on; a quarter for each leaves room for batches.
+# Reading a table parts it in two, which needs it twice. Streaming, two blocks are learned from
+# while the next is read; a quarter for each leaves room for batches.
 _COPIES_IN_MEMORY = 2
 _BLOCKS_IN_MEMORY = 4
 

@@ -1,8 +1,8 @@
 """What the epochs of one run are made of: the rows that windows stand on, table by table.
 
 In: a `PoseData`, and the lifter that is to learn from it. Out: `Samples`, which give every epoch as
-blocks: rows in the order in which they are learned, and the table that they belong to. A table in
-memory is one block; `streamed_samples.py` makes many of one that is larger.
+portions: rows in the order in which they are learned, and the tables that they belong to. A table
+in memory is one portion; `streamed_samples.py` makes many of one that is larger.
 """
 
 from __future__ import annotations
@@ -38,9 +38,26 @@ class Block:
     name_row: Callable[[int], str]
     """Says which row of which table one is."""
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, start: int, stop: int) -> list[Part]:
+        """See `Portion`."""
+        return [(self, self.rows[start:stop])]
+
 
 Part = tuple[Block, Tensor]
 """A block, and those of its rows that are in one batch."""
+
+
+class Portion(Protocol):
+    """Some of an epoch's samples, in the order in which they are learned; `len` counts them."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, start: int, stop: int) -> list[Part]:
+        """Samples `start` to `stop`, with the blocks that they are of."""
+        ...
 
 
 class Samples(Protocol):
@@ -48,8 +65,8 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def epoch(self, generator: torch.Generator) -> Iterator[Block]:
-        """The blocks of an epoch. All that is random is drawn at once, before the first block."""
+    def epoch(self, generator: torch.Generator) -> Iterator[Portion]:
+        """All of an epoch. What is random in it is drawn at once, before the first portion."""
         ...
 
 
@@ -145,19 +162,18 @@ class Facts:
             )
 
 
-def batches_of(blocks: Iterable[Block], sizes: Iterable[int]) -> Iterator[list[Part]]:
-    """The blocks' rows in batches of these sizes; a batch may begin in one block and end in the
+def batches_of(portions: Iterable[Portion], sizes: Iterable[int]) -> Iterator[list[Part]]:
+    """An epoch's samples in batches of these sizes; one may begin in a portion and end in the
     next."""
-    left = iter(blocks)
-    block, done = None, 0
+    left = iter(portions)
+    portion, done = None, 0
     for size in sizes:
         parts: list[Part] = []
         while size:
-            if block is None or done == len(block.rows):
-                block = None  # so that its memory is free before the next one comes
-                block, done = next(left), 0
-            rows = block.rows[done : done + size]
-            if len(rows):
-                parts.append((block, rows))
-            done, size = done + len(rows), size - len(rows)
+            if portion is None or done == len(portion):
+                portion = None  # so that its memory is free before the next one comes
+                portion, done = next(left), 0
+            stop = min(done + size, len(portion))
+            parts += [part for part in portion.take(done, stop) if len(part[1])]
+            done, size = stop, size - (stop - done)
         yield parts

@@ -1,7 +1,8 @@
 """Epochs of tables that stay on disk: pieces in random order, some of them in memory at a time.
 
-In: `Piece`s of whole tracks, dataset by dataset. Out: `Samples`, whose blocks hold as many pieces
-as fit, their rows shuffled among one another. While a block is learned from, the next is read.
+In: `Piece`s of whole tracks, dataset by dataset. Out: `Samples`. A block holds as many pieces as
+fit, their rows shuffled among one another. Half of them are learned with half of the block before,
+the rest with half of the next, so that every batch is of two blocks; meanwhile a third is read.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import torch
 from torch import Tensor
 
 from auglift.lifting.data import PoseData, load_pose_data, storage_device
-from auglift.lifting.samples import Block
+from auglift.lifting.samples import Block, Part, Portion
 from auglift.lifting.tables_on_disk import DiskTable, DiskTrack
-from auglift.lifting.training_data import Loading
+from auglift.lifting.training_data import Loading, one_after_another
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 class Piece:
     """Some whole tracks of a table; `len` counts their rows."""
 
+    i_dataset: int
     table: DiskTable
     tracks: tuple[DiskTrack, ...]
     rows: Tensor
@@ -56,12 +58,14 @@ class Reader:
     how: Loading
 
     def read(
-        self, pieces: Sequence[tuple[DiskTable, Sequence[DiskTrack]]]
+        self, parts: Sequence[tuple[DiskTable, Sequence[DiskTrack]]]
     ) -> tuple[PoseData, Callable[[int], str]]:
-        """All their rows as one table, and what names them."""
-        found = [table.read(tracks, self.names) for table, tracks in pieces]
-        columns = {name: np.concatenate([one.pop(name) for one in found]) for name in [*found[0]]}
-        tracks = [track for _, some in pieces for track in some]
+        """Tracks of several tables as one table, and what names its rows."""
+        found = [table.read(tracks, self.names) for table, tracks in parts]
+        columns = {
+            name: one_after_another([one.pop(name) for one in found]) for name in [*found[0]]
+        }
+        tracks = [track for _, some in parts for track in some]
         bounds = np.array([0, *itertools.accumulate(map(len, tracks))])
         rates = np.array([track.fps for track in tracks])
         frames, how = columns.pop("frame"), self.how
@@ -73,6 +77,22 @@ class Reader:
             return f"{track.sequence}, person {track.person}, frame {frames[row]}"
 
         return data, name_row
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Two blocks' rows side by side, as a `Portion`; each keeps its own order."""
+
+    first: Block
+    second: Block
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def take(self, start: int, stop: int) -> list[Part]:
+        """See `samples.Portion`."""
+        a, b = (i * len(self.first) // len(self) for i in (start, stop))
+        return self.first.take(a, b) + self.second.take(start - a, stop - b)
 
 
 @dataclass(frozen=True)
@@ -90,7 +110,7 @@ class StreamedSamples:
     def __len__(self) -> int:
         return sum(self.counts)
 
-    def epoch(self, generator: torch.Generator) -> Iterator[Block]:
+    def epoch(self, generator: torch.Generator) -> Iterator[Portion]:
         """See `samples.Samples`."""
         drawn = [
             piece
@@ -100,16 +120,33 @@ class StreamedSamples:
         order = torch.randperm(len(drawn), generator=generator).tolist()
         blocks = list(_packed([drawn[i] for i in order], self.block_rows))
         seeds = torch.randint(2**62, (len(blocks),), generator=generator).tolist()
-        return read_ahead(
-            partial(self._block, pieces, seed) for pieces, seed in zip(blocks, seeds, strict=True)
-        )
+        jobs = [partial(self._block, some, seed) for some, seed in zip(blocks, seeds, strict=True)]
+        return mixed(read_ahead(jobs))
 
     def _block(self, pieces: Sequence[Piece], seed: int) -> Block:
-        data, name_row = self.reader.read([(piece.table, piece.tracks) for piece in pieces])
+        # A file is opened once for all pieces, and a row group read once.
+        pieces = sorted(pieces, key=lambda piece: piece.i_dataset)
+        groups = [[*some] for _, some in itertools.groupby(pieces, lambda piece: piece.i_dataset)]
+        data, name_row = self.reader.read([
+            (some[0].table, [track for piece in some for track in piece.tracks]) for some in groups
+        ])  # fmt: skip
         starts = itertools.accumulate(map(len, pieces), initial=0)
         rows = torch.cat([p.rows + start for p, start in zip(pieces, starts, strict=False)])
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
         return Block(data, rows[order].to(data.device), name_row)
+
+
+def mixed(blocks: Iterable[Block]) -> Iterator[Portion]:
+    """Each block's first half with the half that the block before has left."""
+    rest: Block | None = None
+    for block in blocks:
+        half = len(block) // 2
+        now, later = replace(block, rows=block.rows[:half]), replace(block, rows=block.rows[half:])
+        yield now if rest is None else Mixed(rest, now)
+        rest = later
+        del block, now, later
+    if rest is not None:
+        yield rest
 
 
 def read_ahead(jobs: Iterable[Callable[[], T]]) -> Iterator[T]:

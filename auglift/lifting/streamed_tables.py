@@ -30,9 +30,8 @@ from auglift.lifting.streamed_samples import Piece, Reader, StreamedSamples, rea
 from auglift.lifting.tables_on_disk import DiskTable, pieces_of
 from auglift.lifting.training_data import DEBUG_ROWS, Loading, Tables
 
-# A block has more pieces the smaller they are, but one much smaller than a row group is read with
-# many rows that nobody asked for.
-FEWEST_PIECES, MOST_PIECES = 4, 16
+# Blocks that are no larger than a few row groups still have something of several places.
+FEWEST_PIECES = 4
 
 # Rows that means and standard deviations are taken of. Their error is then 0.4 % of a deviation.
 SAMPLE_ROWS = 65_536
@@ -117,13 +116,13 @@ def survey(tables: StreamedTables, reader: Reader) -> SurveyedTables:
     samples: list[dict[str, Tensor]] = []
     focal: list[float] = []
     facts = Facts()
-    for table in tables.learned:
+    for i_dataset, table in enumerate(tables.learned):
         pieces.append([])
         skeleton = get_skeleton(table.metadata.skeleton)
         for tracks in pieces_of(table.tracks, piece_rows(table, tables.block_rows)):
             columns = on_host.read([(table, tracks)])[0].columns
             useful = trainable(columns, reader.how.task, skeleton)
-            pieces[-1].append(Piece(table, tracks, useful.nonzero()[:, 0]))
+            pieces[-1].append(Piece(i_dataset, table, tracks, useful.nonzero()[:, 0]))
             facts |= Facts.of(columns, useful)
             samples.append(_every(step, columns))
             focal += focal_range(columns) or ()
@@ -139,10 +138,13 @@ def survey(tables: StreamedTables, reader: Reader) -> SurveyedTables:
 
 
 def piece_rows(table: DiskTable, block_rows: int) -> int:
-    """How many rows a piece has at least: those of a row group, if that fits a block well."""
+    """How many rows a piece has at least: those of a row group, if several of them make a block.
+
+    A smaller one would be read with many rows that nobody asked for; of larger ones, a block would
+    have fewer.
+    """
     groups = [b - a for starts in table.group_start for a, b in itertools.pairwise(starts)]
-    rows = max(groups, default=1)
-    return min(max(rows, block_rows // MOST_PIECES), max(block_rows // FEWEST_PIECES, 1))
+    return max(min(max(groups, default=1), block_rows // FEWEST_PIECES), 1)
 
 
 def _standing(piece: Piece, model: LifterModel, spec: LifterSpec, recipe: Recipe) -> Piece:

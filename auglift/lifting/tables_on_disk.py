@@ -22,7 +22,7 @@ import numpy.typing as npt
 from auglift.errors import DataError
 from auglift.storage.schemas import TEXT, Column
 from auglift.storage.table_metadata import TableMetadata
-from auglift.storage.tables import iter_chunks, table_info
+from auglift.storage.tables import TableInfo, chunks_of_file, table_info
 
 Array = npt.NDArray[Any]
 
@@ -66,8 +66,7 @@ class DiskTrack:
 class DiskTable:
     """A table by its tracks; `len` counts their rows."""
 
-    metadata: TableMetadata
-    files: tuple[Path, ...]
+    info: TableInfo
     group_start: tuple[list[int], ...]
     """Of each file, the rows at which its row groups begin, and the number of its rows."""
     tracks: tuple[DiskTrack, ...]
@@ -75,6 +74,11 @@ class DiskTable:
 
     def __len__(self) -> int:
         return sum(map(len, self.tracks))
+
+    @property
+    def metadata(self) -> TableMetadata:
+        """What the table says of itself."""
+        return self.info.metadata
 
     def of(self, tracks: Iterable[DiskTrack]) -> DiskTable:
         """The same with some of the tracks."""
@@ -121,7 +125,7 @@ class DiskTable:
             i for run in runs
             for i in range(bisect_right(starts, run.start) - 1, bisect_left(starts, run.stop))
         })  # fmt: skip
-        chunks = iter_chunks(self.files[i_file], "xycd", list(names), groups=groups)
+        chunks = chunks_of_file(self.info, self.info.paths[i_file], list(names), groups)
         yield from zip(groups, (chunk.columns for chunk in chunks), strict=True)
 
 
@@ -134,7 +138,7 @@ def outline(files: Sequence[Path]) -> DiskTable:
     group_start = []
     for i_file, path in enumerate(info.paths):
         starts = [0]
-        for chunk in iter_chunks(path, "xycd", ["subject", "detected"]):
+        for chunk in chunks_of_file(info, path, ["subject", "detected"]):
             for sequence, person, rows in chunk.tracks():
                 key = sequence, person
                 _append(runs[key], Run(i_file, starts[-1] + rows.start, starts[-1] + rows.stop))
@@ -146,7 +150,7 @@ def outline(files: Sequence[Path]) -> DiskTable:
         DiskTrack(*key, subjects[key], info.metadata.fps_of(key[0]), detected[key], tuple(where))
         for key, where in sorted(runs.items())
     ]
-    return DiskTable(info.metadata, info.paths, tuple(group_start), tuple(tracks))
+    return DiskTable(info, tuple(group_start), tuple(tracks))
 
 
 def pieces_of(tracks: Sequence[DiskTrack], n_rows: int) -> Iterator[tuple[DiskTrack, ...]]:

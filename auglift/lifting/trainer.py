@@ -160,8 +160,8 @@ class Trainer:
     def _batches(
         self, generator: torch.Generator, bounds: list[tuple[int, int]]
     ) -> Iterator[list[Part]]:
-        blocks = self.samples.epoch(generator)
-        return batches_of(blocks, [stop - start for start, stop in bounds])
+        portions = self.samples.epoch(generator)
+        return batches_of(portions, [stop - start for start, stop in bounds])
 
     def _windows(self, parts: Iterable[Part]) -> Windows:
         """This process's windows of a batch."""

@@ -180,7 +180,7 @@ class TablesInMemory:
 def load_tables(tables: Sequence[Table], how: Loading) -> PoseData:
     """Several tables' rows as one."""
     names = [name for name in tables[0].columns if tables[0][name].dtype != object]
-    columns = {name: _one_after_another([table[name] for table in tables]) for name in names}
+    columns = {name: one_after_another([table[name] for table in tables]) for name in names}
     starts, first = [], 0
     for table in tables:
         starts.append(table.track_start[:-1] + first)
@@ -273,6 +273,6 @@ def check_rows(n_learned: int, anybody_learned: bool, anybody_validated: bool) -
         )
 
 
-def _one_after_another(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    # A single table may fill half of the memory: it is not copied.
+def one_after_another(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The rows of all as one array; a single one, which may fill half of the memory, as it is."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

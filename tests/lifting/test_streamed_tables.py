@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from auglift.lifting.data import window_offsets
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.open_tables import open_tables
 from auglift.lifting.recipe import AugmentConfig, Recipe
-from auglift.lifting.samples import Block, Samples, batches_of
+from auglift.lifting.samples import Block, Part, Portion, Samples, batches_of
 from auglift.lifting.spec import LifterSpec
-from auglift.lifting.streamed_samples import StreamedSamples, read_ahead
+from auglift.lifting.streamed_samples import StreamedSamples, mixed, read_ahead
 from auglift.lifting.streamed_tables import StreamedTables, piece_rows
 from auglift.lifting.tables_on_disk import DiskTable
 from auglift.lifting.training_data import LoadedTables, Loading, Tables
@@ -82,8 +82,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def names(blocks: list[Block]) -> list[str]:
-    return [block.name_row(row) for block in blocks for row in block.rows.tolist()]
+def parts_of(portions: Iterable[Portion]) -> list[Part]:
+    return [part for portion in portions for part in portion.take(0, len(portion))]
+
+
+def names(portions: Iterable[Portion]) -> list[str]:
+    return [block.name_row(row) for block, rows in parts_of(portions) for row in rows.tolist()]
 
 
 @pytest.mark.parametrize("stride", [None, 3])
@@ -95,10 +99,10 @@ def test_every_sample_comes_once(write_xycd: Write, sequence: bool, stride: int 
     epochs = []
     for memory_gb in (STREAMED, WHOLE):
         samples = samples_of(open_at(root, memory_gb, "h36m", "fit3d"), recipe, model)
-        blocks = list(samples.epoch(seeded()))
-        assert (len(blocks) > 2) == (memory_gb == STREAMED)
-        assert len(samples) == len(names(blocks))
-        epochs.append(Counter(names(blocks)))
+        portions = list(samples.epoch(seeded()))
+        assert (len(portions) > 2) == (memory_gb == STREAMED)
+        assert len(samples) == len(names(portions))
+        epochs.append(Counter(names(portions)))
     assert epochs[0] == epochs[1]
 
 
@@ -112,13 +116,13 @@ def test_windows_are_those_of_the_table_in_memory(write_xycd: Write, sequence: b
         spec = spec_of(tables, loaded)
         maker = BatchMaker(spec, recipe, model, "cpu")
         found.append({})
-        for block in loaded.samples(model, spec, recipe).epoch(seeded()):
-            windows = maker.gather(block.data, block.rows)
+        for block, rows in parts_of(loaded.samples(model, spec, recipe).epoch(seeded())):
+            windows = maker.gather(block.data, rows)
             columns = {
                 **windows.columns,
                 **{f"{k} answered": v for k, v in windows.answers.items()},
             }
-            for i, row in enumerate(block.rows.tolist()):
+            for i, row in enumerate(rows.tolist()):
                 found[-1][block.name_row(row)] = {name: c[i] for name, c in columns.items()}
     assert found[0].keys() == found[1].keys()
     for row, columns in found[0].items():
@@ -129,12 +133,13 @@ def test_windows_are_those_of_the_table_in_memory(write_xycd: Write, sequence: b
 def test_epochs_are_shuffled_across_tracks_and_come_again(write_xycd: Write) -> None:
     root = write_xycd(subjects=("S1", "S5", "S6", "S7"))
     samples = samples_of(open_at(root, STREAMED * 2), Recipe(), Window())
-    first, again, other = (names(list(samples.epoch(seeded(s)))) for s in (0, 0, 1))
+    first, again, other = (names(samples.epoch(seeded(s))) for s in (0, 0, 1))
     assert first == again
     assert first != other
     assert Counter(first) == Counter(other)
-    block = next(iter(samples.epoch(seeded())))
-    assert len({name.partition(",")[0] for name in names([block])[:20]}) > 1
+    batch = next(batches_of(samples.epoch(seeded()), [20]))
+    tracks = {b.name_row(r).partition(",")[0] for b, rows in batch for r in rows.tolist()}
+    assert len(tracks) > 1
 
 
 def test_all_that_is_random_is_drawn_before_the_first_block(write_xycd: Write) -> None:
@@ -151,7 +156,7 @@ def test_datasets_are_weighed(write_xycd: Write) -> None:
     write_xycd(dataset="fit3d", n_frames=15)
     recipe = Recipe(sampling="weights", weights=(1.0, 2.0))
     samples = samples_of(open_at(root, STREAMED, "h36m", "fit3d"), recipe, Window())
-    count = Counter(name.partition("/")[0] for name in names(list(samples.epoch(seeded()))))
+    count = Counter(name.partition("/")[0] for name in names(samples.epoch(seeded())))
     assert count == {"h36m": 30, "fit3d": 60}
     assert len(samples) == 90
 
@@ -233,7 +238,7 @@ def test_debugging_takes_the_beginning(write_xycd: Write, monkeypatch) -> None:
 def test_pieces_suit_row_groups_and_blocks(write_xycd: Write) -> None:
     (table,) = open_at(write_xycd(), STREAMED).learned
     assert isinstance(table, DiskTable)  # whose row groups have seven rows
-    assert [piece_rows(table, block) for block in (1, 8, 40, 100, 1600)] == [1, 2, 7, 7, 100]
+    assert [piece_rows(table, block) for block in (1, 8, 40, 100, 1600)] == [1, 2, 7, 7, 7]
 
 
 def test_batches_go_on_in_the_next_block() -> None:
@@ -245,6 +250,18 @@ def test_batches_go_on_in_the_next_block() -> None:
     rows = [torch.cat([rows for _, rows in parts]).tolist() for parts in batches]
     assert rows == [list(range(4)), list(range(4, 8)), list(range(8, 15))]
     assert [len(parts) for parts in batches] == [1, 3, 1]
+
+
+def test_batches_are_of_two_blocks() -> None:
+    def block(start: int, stop: int) -> Block:
+        return Block(None, torch.arange(start, stop), str)  # type: ignore[arg-type]
+
+    portions = list(mixed([block(0, 10), block(10, 30), block(30, 33)]))
+    assert [len(portion) for portion in portions] == [5, 15, 11, 2]
+    batches = list(batches_of(portions, [5, 6, 9, 11, 2]))
+    rows = [[rows.tolist() for _, rows in parts] for parts in batches]
+    assert rows[1:3] == [[[5, 6], [10, 11, 12, 13]], [[7, 8, 9], [14, 15, 16, 17, 18, 19]]]
+    assert sorted(i for parts in rows for part in parts for i in part) == list(range(33))
 
 
 def test_the_next_is_begun_while_one_is_in_use() -> None:
@@ -263,7 +280,7 @@ def test_the_next_is_begun_while_one_is_in_use() -> None:
 def test_offsets_reach_no_other_track(write_xycd: Write) -> None:
     samples = samples_of(open_at(write_xycd(), STREAMED), Recipe(), Window())
     assert isinstance(samples, StreamedSamples)
-    for block in samples.epoch(seeded()):
-        rows = block.data.window_rows(block.rows, window_offsets(41, False), 25.0)
-        tracks = {block.name_row(row).partition(",")[0] for row in rows[0].tolist()}
+    for block, rows in parts_of(samples.epoch(seeded())):
+        windows = block.data.window_rows(rows, window_offsets(41, False), 25.0)
+        tracks = {block.name_row(row).partition(",")[0] for row in windows[0].tolist()}
         assert len(tracks) == 1
