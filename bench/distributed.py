@@ -5,7 +5,9 @@
 The global batch is the same for both. They are timed in turns, and each takes its best round: the
 others were disturbed. The efficiency is the speed of two by twice that of one. Beside it stands
 what the same two processes reach without a word to each other, half a batch each: that is what the
-machine gives, whose cores share caches and memory, and perhaps other work.
+machine gives, whose cores share caches and memory, and perhaps other work. The time of the
+processors, over all processes, does not grow with what others do, but does not know of waiting
+either: the share of it that one process takes for the same samples is what two can reach at best.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from train import make_table, make_trainer
@@ -28,7 +31,14 @@ WARM_UP_STEPS = 3
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def samples_per_second(options: argparse.Namespace, world: World, batch_size: int) -> float:
+class Pace(NamedTuple):
+    """Samples in a second, and in a second of a processor."""
+
+    per_s: float
+    per_cpu_s: float
+
+
+def pace(options: argparse.Namespace, world: World, batch_size: int) -> Pace:
     """Of all processes of this world, whose batch has that size."""
     trainer = make_trainer(
         make_table(options.rows, "cpu"), options.arch, Recipe(batch_size=batch_size), "cpu", world
@@ -36,12 +46,14 @@ def samples_per_second(options: argparse.Namespace, world: World, batch_size: in
     trainer.model.train()
     n_steps = WARM_UP_STEPS + options.steps
     bounds = [(i * batch_size, (i + 1) * batch_size) for i in range(n_steps)]
-    start = 0.0
+    start = cpu_start = 0.0
     for i, draw in enumerate(trainer._draws(bounds)):
         if i == WARM_UP_STEPS:
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
         trainer.step(*draw)
-    return options.steps * batch_size / (time.perf_counter() - start)
+    n_samples = options.steps * batch_size
+    cpu_s = float(world.sum(torch.tensor(time.process_time() - cpu_start)))
+    return Pace(n_samples / (time.perf_counter() - start), n_samples / cpu_s)
 
 
 def work(options: argparse.Namespace) -> None:
@@ -49,16 +61,17 @@ def work(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     with joined("cpu") as (world, _):
         if options.worker == "together":
-            speed = samples_per_second(options, world, options.batch_size)
+            found = pace(options, world, options.batch_size)
         else:
-            speed = samples_per_second(options, World(), options.batch_size // world.size)
-            speed = float(world.sum(torch.tensor(speed)))
+            own = pace(options, World(), options.batch_size // world.size)
+            per_s, per_cpu_s = world.sum(torch.tensor(own)).tolist()
+            found = Pace(per_s, per_cpu_s / world.size)
         if world.leads:
-            print(json.dumps(speed))
+            print(json.dumps(found))
 
 
-def start(options: argparse.Namespace, launcher: tuple[str, ...], manner: str) -> float:
-    """The speed that a launched group of workers reports."""
+def start(options: argparse.Namespace, launcher: tuple[str, ...], manner: str) -> Pace:
+    """The pace that a launched group of workers reports."""
     command = [
         sys.executable, *launcher, str(Path(__file__).resolve()), "--worker", manner,
         "--arch", options.arch, "--batch-size", str(options.batch_size),
@@ -68,7 +81,7 @@ def start(options: argparse.Namespace, launcher: tuple[str, ...], manner: str) -
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+    return Pace(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:
@@ -86,26 +99,31 @@ def main() -> None:
         work(options)
         return
     ways = {"one": ((), "together"), "two": (TORCHRUN, "together"), "apart": (TORCHRUN, "apart")}
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    paces: dict[str, list[Pace]] = {name: [] for name in ways}
     for _ in range(options.rounds):
         for name, (launcher, manner) in ways.items():
-            speeds[name].append(start(options, launcher, manner))
-    best = {name: max(found) for name, found in speeds.items()}
+            paces[name].append(start(options, launcher, manner))
+    best = {name: Pace(*map(max, zip(*found, strict=True))) for name, found in paces.items()}
+    one, two, apart = (best[name] for name in ways)
     found = {
         "arch": options.arch,
         "batch_size": options.batch_size,
-        "one_per_s": best["one"],
-        "two_per_s": best["two"],
-        "efficiency": best["two"] / (2 * best["one"]),
-        "machine_gives": best["apart"] / (2 * best["one"]),
+        "one_per_s": one.per_s,
+        "two_per_s": two.per_s,
+        "efficiency": two.per_s / (2 * one.per_s),
+        "machine_gives": apart.per_s / (2 * one.per_s),
+        "efficiency_by_cpu": two.per_cpu_s / one.per_cpu_s,
+        "machine_gives_by_cpu": apart.per_cpu_s / one.per_cpu_s,
     }
     if options.json:
         print(json.dumps(found))
         return
     print(f"{options.arch}, {options.batch_size} windows in a batch, one core each")
-    print(f"one process        {best['one']:>9,.0f} samples/s")
-    print(f"two processes      {best['two']:>9,.0f} samples/s, {found['efficiency']:.0%} of twice")
-    print(f"two that are apart {best['apart']:>9,.0f} samples/s, {found['machine_gives']:.0%}")
+    print(f"{'':<19}{'samples/s':>11}{'of twice':>10}{'samples/CPU s':>15}{'of one':>8}")
+    for name, of in {"one process": one, "two processes": two, "two that are apart": apart}.items():
+        twice = "" if of is one else f"{of.per_s / (2 * one.per_s):.0%}"
+        by_cpu = "" if of is one else f"{of.per_cpu_s / one.per_cpu_s:.0%}"
+        print(f"{name:<19}{of.per_s:>11,.0f}{twice:>10}{of.per_cpu_s:>15,.0f}{by_cpu:>8}")
 
 
 if __name__ == "__main__":
