@@ -28,7 +28,7 @@ class Queued:
     """PENDING, RUNNING, COMPLETING …"""
     node: str
     reason: str
-    """Why it is pending."""
+    """Why it is pending; empty where Slurm has not looked at it yet."""
 
 
 def slurm_version() -> str | None:
@@ -61,7 +61,10 @@ def queue(jobs: Iterable[str]) -> dict[str, Queued] | None:
 def read_queue(text: str) -> dict[str, Queued]:
     """The answer of `squeue --format=%i|%T|%N|%r`."""
     rows = [line.split("|", 3) for line in text.splitlines() if line.count("|") >= 3]
-    return {job.strip(): Queued(state, node, reason) for job, state, node, reason in rows}
+    return {
+        job.strip(): Queued(state, node, "" if reason == "None" else reason)
+        for job, state, node, reason in rows
+    }
 
 
 def fate(job: str) -> str | None:

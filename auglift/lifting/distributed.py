@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class World:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         elif has_batch_norm:
             logger.warning("on %s, batch norm sees each process's share by itself", device.type)
+        # They differ where a dimension has one element (of kernels of one frame): a false alarm.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         return DistributedDataParallel(network, [device] if device.type == "cuda" else None)
 
 

@@ -117,7 +117,7 @@ def test_a_refused_job_and_a_machine_without_slurm(pretend: Pretend, batch: Batc
 
 def test_the_queue_is_read() -> None:
     assert read_queue("7_0|RUNNING|n1|None\n7_1|PENDING||(Resources, or so)|\nnonsense\n") == {
-        "7_0": Queued("RUNNING", "n1", "None"),
+        "7_0": Queued("RUNNING", "n1", ""),
         "7_1": Queued("PENDING", "", "(Resources, or so)|"),
     }
 
@@ -126,6 +126,7 @@ def test_the_queue_is_read() -> None:
     ("queue", "said", "fate", "state", "why"),
     [
         ("PENDING||Priority", None, "", "pending", "Priority"),
+        ("PENDING||None", None, "", "pending", ""),
         ("RUNNING|n1|None", None, "", "running", ""),
         ("RUNNING|n1|None", "running", "", "running", ""),
         ("COMPLETING|n1|None", "running", "", "pending", "completing"),
