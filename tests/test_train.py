@@ -178,6 +178,19 @@ def test_validation_is_on_training_subjects_by_name(write_xycd: Write) -> None:
             train(config(root, name="d", val_subjects=(nobody,)))
 
 
+def test_subjects_of_one_dataset_validate_several(write_xycd: Write) -> None:
+    root = write_xycd(subjects=("S1", "S5"))
+    write_xycd(dataset="fit3d", subjects=("s03", "s04", "s05"))
+    both = {"dataset": ("h36m", "fit3d")}
+    result = train(config(root, name="a", val_subjects=("s0[34]",), **both))
+    assert (result.train_rows, result.val_rows) == (96 + 48, 96)
+    streamed = config(root, name="b", val_subjects=("s0[34]",), memory_gb=1e-5, **both)
+    assert train(streamed).val_rows == 96
+    with pytest.raises(UsageError, match="no such training subject: S9") as caught:
+        train(config(root, name="c", val_subjects=("s03", "S9"), **both))
+    assert "S1, S5, s03" in str(caught.value.hint)
+
+
 def test_one_subject_gives_some_of_its_tracks(write_xycd: Write) -> None:
     result = train(config(write_xycd(subjects=("S1",))))
     assert (result.train_rows, result.val_rows) == (24, 24)

@@ -18,7 +18,7 @@ STUDIO = "Studio"
 def film(
     session: Session,
     scene: Annotated[
-        str | None, typer.Option("--scene", help="lab, street, wide or room.", rich_help_panel=STUDIO)
+        str | None, typer.Option("--scene", help="lab, street, wide, room.", rich_help_panel=STUDIO)
     ] = None,
     actions: Annotated[
         list[str] | None,

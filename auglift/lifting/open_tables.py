@@ -114,7 +114,8 @@ def _whole(
 ) -> WholeTables:
     check_skeletons(learned, validation or ())
     if validation is None:
-        masks = [part_for_validation(table, val_subjects) for table in learned]
+        chosen = validation_subjects([table.unique("subject") for table in learned], val_subjects)
+        masks = [part_for_validation(*pair) for pair in zip(learned, chosen, strict=True)]
         validation = [t.select(mask) for t, mask in zip(learned, masks, strict=True)]
         learned = [t.select(~mask) for t, mask in zip(learned, masks, strict=True)]
     check_rows(
@@ -134,7 +135,9 @@ def _streamed(
 ) -> StreamedTables:
     train = [outline(files) for files in learned]
     if validation is None:
-        parted = [_parted(table, val_subjects) for table in train]
+        subjects = [{track.subject for track in table.tracks} for table in train]
+        chosen = validation_subjects(subjects, val_subjects)
+        parted = [_parted(*pair) for pair in zip(train, chosen, strict=True)]
         train, val = [a for a, _ in parted], [b for _, b in parted]
     else:
         val = [outline(files) for files in validation]
@@ -147,11 +150,10 @@ def _streamed(
     return StreamedTables(tuple(train), tuple(val), names, block_rows)
 
 
-def _parted(table: DiskTable, val_subjects: Sequence[str]) -> tuple[DiskTable, DiskTable]:
+def _parted(table: DiskTable, chosen: Sequence[str] | None) -> tuple[DiskTable, DiskTable]:
     """As `part_for_validation` does it."""
     tracks = table.tracks
-    chosen = validation_subjects({track.subject for track in tracks}, val_subjects)
-    if chosen:
+    if chosen is not None:
         is_val = [track.subject in chosen for track in tracks]
     elif len(tracks) == 1:
         cut, end = rows_before_validation(len(table)), len(table)

@@ -191,10 +191,9 @@ def load_tables(tables: Sequence[Table], how: Loading) -> PoseData:
     return load_pose_data(columns, track_start, track_fps, where, how.depth, how.seed)
 
 
-def part_for_validation(table: Table, val_subjects: Sequence[str]) -> Mask:
-    """Rows (N,) of the validation subjects; a tenth of the tracks if there is one subject."""
-    chosen = validation_subjects(table.unique("subject"), val_subjects)
-    if chosen:
+def part_for_validation(table: Table, chosen: Sequence[str] | None) -> Mask:
+    """Rows (N,) of the chosen subjects; None is a tenth of the tracks."""
+    if chosen is not None:
         return np.isin(table["subject"].astype(str), chosen)
     tracks = table.tracks()
     mask = np.zeros(len(table), bool)
@@ -205,23 +204,30 @@ def part_for_validation(table: Table, val_subjects: Sequence[str]) -> Mask:
     return mask
 
 
-def validation_subjects(subjects: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """Those of the `subjects` to validate on; none where there is only one.
+def validation_subjects(
+    tables: Sequence[Iterable[str]], wanted: Sequence[str]
+) -> list[tuple[str, ...] | None]:
+    """Of each table's subjects those to validate on; None where it has but one, and none is wanted.
 
     What is wanted are names, or patterns as of a shell: virtual people of one motion share theirs,
-    `CMU07-*`.
+    `CMU07-*`. Each must be in some table.
     """
-    there = sorted(subjects)
-    unknown = [one for one in wanted if not any(_is_meant(name, one) for name in there)]
+    there = [sorted(subjects) for subjects in tables]
+    everybody = [name for names in there for name in names]
+    unknown = [one for one in wanted if not any(_is_meant(name, one) for name in everybody)]
     if unknown:
+        more = len(everybody) - _MOST_NAMED
         raise UsageError(
             f"no such training subject: {', '.join(sorted(unknown))}",
-            hint=f"this table has {', '.join(there[:_MOST_NAMED])}"
-            + (f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""),
+            hint=f"there are {', '.join(everybody[:_MOST_NAMED])}"
+            + (f" and {more} more" if more > 0 else ""),
         )
     if not wanted:
-        return tuple(there[-1:]) if len(there) > 1 else ()
-    return tuple(name for name in there if any(_is_meant(name, one) for one in wanted))
+        return [tuple(names[-1:]) if len(names) > 1 else None for names in there]
+    return [
+        tuple(name for name in names if any(_is_meant(name, one) for one in wanted))
+        for names in there
+    ]
 
 
 def _is_meant(name: str, wanted: str) -> bool:
