@@ -180,10 +180,15 @@ def test_a_sample_of_the_rows_is_enough_for_the_spec(write_xycd: Write, monkeypa
     assert spec_of(tables, loaded).focal_range == (1.0, 1.5)
 
 
-@pytest.mark.parametrize("subjects", [("S1", "S5", "S6"), ("S1",)])
-def test_the_same_rows_are_validated_on(write_xycd: Write, subjects: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("subjects", "wanted"),
+    [(("S1", "S5", "S6"), ()), (("S1", "S5", "S6"), ("S[15]",)), (("S1",), ())],
+)
+def test_the_same_rows_are_validated_on(
+    write_xycd: Write, subjects: tuple[str, ...], wanted: tuple[str, ...]
+) -> None:
     root = write_xycd(subjects=subjects, n_frames=40)
-    streamed, whole = (open_at(root, memory_gb) for memory_gb in (STREAMED, WHOLE))
+    streamed, whole = (open_at(root, gb, val_subjects=wanted) for gb in (STREAMED, WHOLE))
     assert streamed.learned_rows == whole.learned_rows
     assert streamed.validation_rows == whole.validation_rows
     blocks = list(streamed.load(Loading()).validation)
