@@ -199,6 +199,17 @@ def test_the_same_rows_are_validated_on(
         open_at(root, STREAMED, val_subjects=("S9",))
 
 
+def test_a_whole_dataset_may_be_validated_on(write_xycd: Write) -> None:
+    root = write_xycd()
+    write_xycd(dataset="fit3d", subjects=("s03", "s04"), n_frames=15)
+    for memory_gb in (STREAMED, WHOLE):
+        tables = open_at(root, memory_gb, "h36m", "fit3d", val_subjects=("s0*",))
+        assert (tables.learned_rows, tables.validation_rows) == (96, 60)
+        found = names(samples_of(tables, Recipe(), Window()).epoch(seeded()))
+        assert len(set(found)) == 96
+        assert all(name.startswith("h36m/") for name in found)
+
+
 def test_validation_can_be_gone_through_again(write_xycd: Write) -> None:
     validation = open_at(write_xycd(), STREAMED).load(Loading()).validation
     assert [len(block) for block in validation] == [len(block) for block in validation]
