@@ -177,7 +177,7 @@ def print_preparation() -> None:
     def resized() -> Any:
         return cv2.resize(picture, wh, interpolation=cv2.INTER_CUBIC)
 
-    normalise = network._normalise
+    normalise = network._prepare
     rows = (
         ("person", lambda: normalise([letterbox(picture, (640, 640))[0]], 1),
          lambda: official_letterbox(picture)),

@@ -34,6 +34,7 @@ class Instant:
     """Stands in for an opened network and answers the same at once."""
 
     path = Path("instant.onnx")
+    has_own_memory = wants_one_batch = False
 
     def __init__(self, wh: tuple[int | None, int | None], answer: dict[str, np.ndarray]) -> None:
         self.inputs = {"input": TensorSpec((None, 3, wh[1], wh[0]), FLOAT)}

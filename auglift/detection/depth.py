@@ -21,7 +21,7 @@ the cost, for a difference of at most 0.36 and on average 0.003 in normalised un
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,12 +29,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.depth_cells import CellReader
 from auglift.detection.depth_kinds import KINDS, METRIC
 from auglift.detection.features import FeatureTap, cells_of_patches, sample_features
-from auglift.detection.network import FloatArray, PictureNetwork, as_rgb
+from auglift.detection.network import BoundOutputs, FloatArray, PictureNetwork, as_rgb
 from auglift.errors import DataError, unknown_name
 from auglift.geometry import descriptor
-from auglift.storage.onnx_session import OnnxModel
+from auglift.geometry.descriptor import Discs
+from auglift.geometry.map_sampling import cells_under, sample_map
+from auglift.storage.onnx_session import DeviceArray, OnnxModel
 from auglift.storage.pictures import Picture
 
 # ImageNet's statistics in grey levels, red first.
@@ -53,14 +56,14 @@ class DepthMap:
     """The depth of one picture at the network's resolution."""
 
     values: FloatArray
-    """(h, w)"""
+    """(h, w); NaN where nobody was going to read it."""
     picture_wh: tuple[int, int]
     features: FloatArray | None = None
     """(C, h', w') of the tensor that was asked for, on its own grid."""
 
     def sample(self, xy: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The depth (P,) at picture pixels (P, 2)."""
-        return descriptor.sample_map(self.values, self.picture_wh, xy)
+        return sample_map(self.values, self.picture_wh, xy)
 
     def describe(
         self,
@@ -70,6 +73,12 @@ class DepthMap:
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         """Depth statistics (J, 6) in the discs around `points` (J, 2), and which are valid (J,)."""
         return descriptor.describe(self.values, self.picture_wh, points, radii, quantiles)
+
+    def read(
+        self, discs: Discs, quantiles: tuple[float, float] = (0.1, 0.9)
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """As `describe`, of discs that are laid out already."""
+        return descriptor.read_discs(self.values, self.picture_wh, discs, quantiles)
 
     def features_at(self, joints: npt.NDArray[Any], pooling: str) -> FloatArray:
         """The network's features at joints (N, J, 2) in picture pixels → (N, J, C)."""
@@ -108,6 +117,8 @@ class DepthEstimator:
             raise unknown_name("kind of depth", kind, KINDS)
         self._network = PictureNetwork(model, mean=MEAN_RGB, std=STD_RGB, batch=batch)
         self._output = _depth_output(self._network, output)
+        spec = model.outputs[self._output]
+        self._cells = CellReader(model, spec) if model.has_own_memory else None
         self.tap = tap
         self.n_features = tap.n_channels if tap else 0
         self.kind = kind
@@ -119,10 +130,12 @@ class DepthEstimator:
         self,
         pictures: Sequence[npt.NDArray[Any]],
         focal_px: Sequence[npt.NDArray[Any]] | None = None,
+        only: Sequence[Discs] | None = None,
     ) -> list[DepthMap]:
         """The depth of each picture; those of one size share batches.
 
-        `focal_px`, (fx, fy) for each picture, is asked for where `needs_focal`.
+        `focal_px`, (fx, fy) for each picture, is asked for where `needs_focal`. `only` promises
+        that nothing but these discs will be read: the rest then stays on a GPU.
         """
         if self.needs_focal and (focal_px is None or len(focal_px) != len(pictures)):
             raise DataError(
@@ -135,7 +148,8 @@ class DepthEstimator:
         maps: dict[int, DepthMap] = {}
         for size in dict.fromkeys(sizes):
             alike = [i for i, other in enumerate(sizes) if other == size]
-            maps |= zip(alike, self._run([rgb[i] for i in alike], size), strict=True)
+            discs = None if only is None else [only[i] for i in alike]
+            maps |= zip(alike, self._run([rgb[i] for i in alike], size, discs), strict=True)
         found = [maps[i] for i in range(len(rgb))]
         if focal_px is None or self._focal_divisor_px is None:
             return found
@@ -144,37 +158,79 @@ class DepthEstimator:
             for depth, focal in zip(found, focal_px, strict=True)
         ]
 
-    def _run(self, pictures: Sequence[Picture], picture_wh: tuple[int, int]) -> list[DepthMap]:
+    def _run(
+        self,
+        pictures: Sequence[Picture],
+        picture_wh: tuple[int, int],
+        only: Sequence[Discs] | None,
+    ) -> Iterator[DepthMap]:
         """The depth of pictures of one size."""
         wh = self._input_wh(picture_wh)
         resized = [
             np.asarray(cv2.resize(picture, wh, interpolation=cv2.INTER_CUBIC), np.uint8)
             for picture in pictures
         ]
-        outputs = self._network.run(resized)
-        depths = self._depths(outputs[self._output], wh)
-        features: Sequence[FloatArray | None] = [None] * len(depths)
-        if self.tap is not None:
-            maps = outputs[self.tap.tensor]
-            shape = (None, self.tap.n_channels, None, None)
-            self._network.require_shape(self.tap.tensor, maps, shape)
-            features = list(maps)
-        return [
-            DepthMap(values, picture_wh, own) for values, own in zip(depths, features, strict=True)
-        ]
+        staying = () if self._cells is None or only is None else (self._output,)
+        i_picture = 0
+        for outputs in self._network.batches(resized, staying):
+            answer = outputs[self._output]
+            self._require_maps(answer, wh)
+            discs = [] if only is None else only[i_picture : i_picture + answer.shape[0]]
+            depths = (
+                self._read_cells(answer, discs, picture_wh)
+                if isinstance(answer, DeviceArray)
+                else self._depths(answer.reshape(-1, *wh[::-1]))
+            )
+            for values, own in zip(depths, self._features(outputs, len(depths)), strict=True):
+                yield DepthMap(values, picture_wh, own)
+            i_picture += len(depths)
 
-    def _depths(self, values: FloatArray, wh: tuple[int, int]) -> FloatArray:
-        """The answer (B, h, w) or (B, 1, h, w), checked, as depth (B, h, w)."""
-        if values.ndim == 4:
-            self._network.require_shape(self._output, values, (None, 1, None, None))
-            values = values[:, 0]
-        self._network.require_shape(self._output, values, (None, wh[1], wh[0]))
-        if self.kind != "relative" and values.max() <= 0:
+    def _require_maps(self, answer: npt.NDArray[Any] | DeviceArray, wh: tuple[int, int]) -> None:
+        """(B, h, w) or (B, 1, h, w)."""
+        channel = (1,) if len(answer.shape) == 4 else ()
+        self._network.require_shape(self._output, answer, (None, *channel, wh[1], wh[0]))
+
+    def _read_cells(
+        self, answer: DeviceArray, discs: Sequence[Discs], picture_wh: tuple[int, int]
+    ) -> FloatArray:
+        """Depth (n, h, w) of the n pictures that have discs, where those read it; else NaN."""
+        assert self._cells is not None
+        height, width = answer.shape[-2:]
+        cells = [
+            i * height * width + cells_under(picture_wh, (width, height), one.xy)
+            for i, one in enumerate(discs)
+        ]
+        places = np.concatenate(cells)
+        found = self._cells.read(answer, places)
+        self._network.require_finite(self._output, found.is_finite)
+        self._require_depth(found.largest)
+        depths = np.full((len(discs), height, width), np.nan, np.float32)
+        depths.ravel()[places] = self._as_depth(found.values)
+        return depths
+
+    def _depths(self, values: FloatArray) -> FloatArray:
+        """The answer (B, h, w) as depth."""
+        self._require_depth(float(values.max()))
+        return self._as_depth(values)
+
+    def _require_depth(self, largest: float) -> None:
+        if self.kind != "relative" and largest <= 0:
             raise self._network.error(
                 f"the {'depth' if self.kind == METRIC else 'disparity'} is 0 everywhere",
                 hint="early metric exports of Depth Anything V2 are broken so; export it anew",
             )
+
+    def _as_depth(self, values: FloatArray) -> FloatArray:
         return depth_of_disparity(values) if self.kind == "inverse" else values
+
+    def _features(self, outputs: BoundOutputs, n: int) -> Sequence[FloatArray | None]:
+        """The n pictures' maps of features; None where nobody asked for them."""
+        if self.tap is None:
+            return [None] * n
+        maps = outputs[self.tap.tensor]
+        assert not isinstance(maps, DeviceArray)
+        self._network.require_shape(self.tap.tensor, maps, (None, self.tap.n_channels, None, None))
+        return list(maps)
 
     def _input_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:
         wanted = network_wh(picture_wh, self.target_px)

@@ -19,7 +19,13 @@ from auglift.detection.features import as_float16, require_pooling
 from auglift.detection.people import People
 from auglift.detection.poses2d import Poses2d
 from auglift.errors import UsageError
-from auglift.geometry.descriptor import STATISTICS, radius_px, torso_size_px
+from auglift.geometry.descriptor import (
+    STATISTICS,
+    Discs,
+    discs_around,
+    radius_px,
+    torso_size_px,
+)
 from auglift.geometry.joint_maps import map_confidence, map_joints
 from auglift.geometry.skeleton import Skeleton, get_skeleton
 
@@ -95,6 +101,22 @@ class Seen(NamedTuple):
     depth: DepthMap | None
 
 
+class _Placed(NamedTuple):
+    """Everybody's joints in one picture, N people."""
+
+    joints_2d: FloatArray
+    """(N, J, 2) px"""
+    confidence: FloatArray
+    """(N, J)"""
+    radius_px: FloatArray
+    """(N, J)"""
+
+    def discs(self, picture: npt.NDArray[Any]) -> Discs:
+        """Where its depth will be read."""
+        height, width = picture.shape[:2]
+        return discs_around(self.joints_2d.reshape(-1, 2), self.radius_px.ravel(), (width, height))
+
+
 class Detector:
     """Three opened networks and one descriptor.
 
@@ -142,52 +164,75 @@ class Detector:
         self, pictures: Sequence[npt.NDArray[Any]], focal_px: Sequence[Any] | None = None
     ) -> list[Detections]:
         """Everybody in each picture; `focal_px` (fx, fy) is for depth networks that ask for it."""
-        return [seen.detections for seen in self.look(pictures, focal_px)]
+        return [one.detections for one in self.look(pictures, focal_px, whole_depth=False)]
 
     def look(
-        self, pictures: Sequence[npt.NDArray[Any]], focal_px: Sequence[Any] | None = None
+        self,
+        pictures: Sequence[npt.NDArray[Any]],
+        focal_px: Sequence[Any] | None = None,
+        whole_depth: bool = True,
     ) -> list[Seen]:
-        """As `detect`, with the depth maps; none is computed for pictures without people."""
+        """As `detect`, with the depth maps; none is computed for pictures without people.
+
+        Without `whole_depth` a map may hold no more than what the detections were read from.
+        """
         people = self.people.detect(pictures)
         poses = self.poses.estimate(pictures, [found.boxes_xyxy for found in people])
+        placed = [self._place(pose) for pose in poses]
         peopled = [i for i, found in enumerate(people) if len(found)]
-        maps = dict(zip(peopled, self._depth_maps(pictures, peopled, focal_px), strict=True))
+        discs = {i: placed[i].discs(pictures[i]) for i in peopled} if self.depth else {}
+        maps = self._depth_maps(pictures, focal_px, peopled, None if whole_depth else discs)
         return [
-            Seen(self._describe(found, pose, maps.get(i)), maps.get(i))
-            for i, (found, pose) in enumerate(zip(people, poses, strict=True))
+            Seen(self._describe(found, pose, place, maps.get(i), discs.get(i)), maps.get(i))
+            for i, (found, pose, place) in enumerate(zip(people, poses, placed, strict=True))
         ]
 
     def _depth_maps(
         self,
         pictures: Sequence[npt.NDArray[Any]],
-        chosen: list[int],
         focal_px: Sequence[Any] | None,
-    ) -> Sequence[DepthMap | None]:
+        chosen: list[int],
+        only: dict[int, Discs] | None,
+    ) -> dict[int, DepthMap]:
+        """Of the chosen pictures, by their places."""
         if self.depth is None or not chosen:
-            return [None] * len(chosen)
+            return {}
         focal = None if focal_px is None else [focal_px[i] for i in chosen]
-        return self.depth.estimate([pictures[i] for i in chosen], focal)
+        discs = None if only is None else [only[i] for i in chosen]
+        found = self.depth.estimate([pictures[i] for i in chosen], focal, discs)
+        return dict(zip(chosen, found, strict=True))
 
-    def _describe(self, people: People, pose: Poses2d, depth: DepthMap | None) -> Detections:
+    def _place(self, pose: Poses2d) -> _Placed:
+        """Joints, and how far around each depth is looked at."""
         source, target = self.keypoint_skeleton.name, self.skeleton.name
         joints = map_joints(pose.keypoints_2d, source, target).astype(np.float32)
         trust = map_confidence(pose.confidence, source, target).astype(np.float32)
         options = self.descriptor
         size = torso_size_px(joints, self.skeleton)
         radius = radius_px(trust, size, options.radius_rule, options.r_min_px, options.r_max_px)
-        radius = radius.astype(np.float32)  # as the table keeps it: it tells which pixels counted
-        depth_m, valid = self._read_discs(depth, joints, radius)
+        # As the table keeps it: it tells which pixels counted.
+        return _Placed(joints, trust, radius.astype(np.float32))
+
+    def _describe(
+        self,
+        people: People,
+        pose: Poses2d,
+        placed: _Placed,
+        depth: DepthMap | None,
+        discs: Discs | None,
+    ) -> Detections:
+        depth_m, valid = self._read_discs(depth, discs, placed.confidence.shape)
         return Detections(
             box_xyxy=people.boxes_xyxy,
             box_score=people.scores,
             keypoints_2d=pose.keypoints_2d,
             confidence=pose.confidence,
-            joints_2d=joints,
-            joint_confidence=trust,
+            joints_2d=placed.joints_2d,
+            joint_confidence=placed.confidence,
             depth_m=depth_m,
             depth_valid=valid,
-            radius_px=radius,
-            features=self._features(pose, depth, joints),
+            radius_px=placed.radius_px,
+            features=self._features(pose, depth, placed.joints_2d),
         )
 
     def _features(
@@ -205,13 +250,10 @@ class Detector:
         return as_float16(found)
 
     def _read_discs(
-        self, depth: DepthMap | None, joints: FloatArray, radius: npt.NDArray[Any]
+        self, depth: DepthMap | None, discs: Discs | None, shape: tuple[int, ...]
     ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        """The discs of everybody in the picture at once: (N, J, 6), (N, J)."""
-        shape = joints.shape[:-1]
-        if depth is None:
+        """The discs of everybody in the picture at once, `shape` (N, J): (N, J, 6), (N, J)."""
+        if depth is None or discs is None:
             return np.full((*shape, len(STATISTICS)), np.nan, np.float32), np.zeros(shape, bool)
-        depth_m, valid = depth.describe(
-            joints.reshape(-1, 2), radius.reshape(-1), self.descriptor.quantiles
-        )
+        depth_m, valid = depth.read(discs, self.descriptor.quantiles)
         return depth_m.reshape(*shape, len(STATISTICS)), valid.reshape(shape)

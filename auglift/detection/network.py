@@ -1,35 +1,40 @@
 """The door between pictures and an opened network: what may go in, and what may come out.
 
 In: pictures, RGB uint8 (H, W, 3); grey (H, W) or (H, W, 1) and 16-bit pictures become that here.
-Through: float32 (B, 3, H, W), normalised once, as late as possible, batch by batch.
-Out: the graph's outputs by name, their batches joined, finite; else `ModelError`.
+Through: float32 or float16 (B, 3, H, W), normalised batch by batch (`preparation.py`).
+Out: the graph's outputs by name, their batches joined, finite; else `ModelError`. On a GPU an
+output may stay there, batch by batch.
 """
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from auglift.detection.preparation import (
+    Channels,
+    GraphPreparation,
+    TablePreparation,
+    normalisation_tables,
+)
 from auglift.errors import DataError, ModelError
-from auglift.storage.onnx_session import OnnxModel
+from auglift.storage.onnx_session import DeviceArray, OnnxModel
 from auglift.storage.pictures import Picture
 
 FloatArray = npt.NDArray[np.float32]
 Outputs = dict[str, npt.NDArray[Any]]
+BoundOutputs = dict[str, npt.NDArray[Any] | DeviceArray]
 
 
 class PictureNetwork:
     """An opened graph whose only input is a batch of pictures.
 
     `mean` and `std` are in grey levels, three numbers in the order `channels`. `batch` is how many
-    pictures go through at once; a graph with a fixed batch overrules it, and short batches are
-    then filled up with zeros whose results are dropped.
+    pictures go through at once; a graph with a fixed batch overrules it. There, and where each
+    further size costs an engine, short batches are filled up, and those results dropped.
     """
 
     def __init__(
@@ -38,16 +43,19 @@ class PictureNetwork:
         *,
         mean: Sequence[float],
         std: Sequence[float],
-        channels: Literal["rgb", "bgr"] = "rgb",
+        channels: Channels = "rgb",
         batch: int = 8,
     ) -> None:
         self.model = model
-        self._input, shape = _picture_input(model)
-        self._fixed_batch = shape[0]
+        self._input, shape, dtype = _picture_input(model)
         self._batch = shape[0] or batch
-        self._planes = (0, 1, 2) if channels == "rgb" else (2, 1, 0)
-        self._tables = _normalisation_tables(mean, std)
-        self._own = threading.local()
+        self._is_filled = shape[0] is not None or model.wants_one_batch
+        tables = normalisation_tables(mean, std, dtype)
+        self._prepare: TablePreparation | GraphPreparation = (
+            GraphPreparation(tables, channels, model)
+            if model.has_own_memory
+            else TablePreparation(tables, channels)
+        )
         self.input_wh = None if shape[2] is None or shape[3] is None else (shape[3], shape[2])
         """What the graph says about its input size; None when it takes any."""
 
@@ -68,49 +76,46 @@ class PictureNetwork:
 
     def run(self, pictures: Sequence[Picture]) -> Outputs:
         """The outputs for `pictures`, all (H, W, 3) of one shape: name → (len(pictures), ...)."""
-        starts = range(0, len(pictures), self._batch)
-        parts = [self._run_batch(pictures[i : i + self._batch]) for i in starts]
+        parts: list[Any] = list(self.batches(pictures))
         if len(parts) == 1:
-            return parts[0]
+            return dict(parts[0])
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _run_batch(self, pictures: Sequence[Picture]) -> Outputs:
-        n = self._fixed_batch or len(pictures)
-        outputs = self.model.run({self._input: self._normalise(pictures, n)})
+    def batches(
+        self, pictures: Sequence[Picture], staying: Collection[str] = ()
+    ) -> Iterator[BoundOutputs]:
+        """The outputs batch by batch; those that stay on the device unchecked, with what fills."""
+        for start in range(0, len(pictures), self._batch):
+            yield self._run_batch(pictures[start : start + self._batch], staying)
+
+    def _run_batch(self, pictures: Sequence[Picture], staying: Collection[str]) -> BoundOutputs:
+        n = self._batch if self._is_filled else len(pictures)
+        outputs = self._compute(self._prepare(pictures, n), staying)
         for name, values in outputs.items():
             if values.shape[:1] != (n,):
                 raise self.error(f"output '{name}' is {values.shape} for a batch of {n} pictures")
-            if not np.isfinite(values).all():
-                raise self.error(
-                    f"output '{name}' holds values that are not finite",
-                    hint="broken weights, or a half-precision export that overflows: use fp32",
-                )
-        return {name: _single(values[: len(pictures)]) for name, values in outputs.items()}
+            if not isinstance(values, DeviceArray):
+                self.require_finite(name, _all_finite(values))
+                outputs[name] = _single(values[: len(pictures)])
+        return outputs
 
-    def _normalise(self, pictures: Sequence[Picture], n: int) -> FloatArray:
-        """(value − mean) / std by table: exact, and cheaper than arithmetic on floats."""
-        height, width = pictures[0].shape[:2]
-        tensor = self._tensor((n, 3, height, width))
-        for i_picture, picture in enumerate(pictures):
-            planes = cv2.split(picture)
-            for i_channel, plane in enumerate(self._planes):
-                cv2.LUT(planes[plane], self._tables[i_channel], dst=tensor[i_picture, i_channel])
-        tensor[len(pictures) :] = 0
-        return tensor
+    def _compute(
+        self, tensor: npt.NDArray[Any] | DeviceArray, staying: Collection[str]
+    ) -> BoundOutputs:
+        if isinstance(tensor, DeviceArray) or staying:
+            return self.model.run_bound({self._input: tensor}, staying)
+        return {**self.model.run({self._input: tensor})}
 
-    def _tensor(self, shape: tuple[int, ...]) -> FloatArray:
-        """Memory for the next run of this thread, which its last run has had.
-
-        Fresh memory is handed out by the system page by page, which takes as long as filling it.
-        """
-        size = math.prod(shape)
-        memory: FloatArray | None = getattr(self._own, "memory", None)
-        if memory is None or memory.size < size:
-            memory = self._own.memory = np.empty(size, np.float32)
-        return memory[:size].reshape(shape)
+    def require_finite(self, name: str, is_finite: bool) -> None:
+        """Raise unless all values of an output are finite."""
+        if not is_finite:
+            raise self.error(
+                f"output '{name}' holds values that are not finite",
+                hint="broken weights, or half precision that overflows: use fp32",
+            )
 
     def require_shape(
-        self, name: str, values: npt.NDArray[Any], shape: tuple[int | None, ...]
+        self, name: str, values: npt.NDArray[Any] | DeviceArray, shape: tuple[int | None, ...]
     ) -> None:
         """Raise unless `values` has `shape`; None stands for any size."""
         fits = len(values.shape) == len(shape) and all(
@@ -122,6 +127,11 @@ class PictureNetwork:
     def error(self, what: str, *, hint: str | None = None) -> ModelError:
         """A `ModelError` about this graph's file."""
         return ModelError(what, where=self.model.path, hint=hint)
+
+
+def _all_finite(values: npt.NDArray[Any]) -> bool:
+    """Smallest and largest tell: they are NaN where anything is, and need no second array."""
+    return values.size == 0 or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
 
 def _single(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -150,20 +160,15 @@ def _not_a_picture(picture: npt.NDArray[Any]) -> DataError:
     )
 
 
-def _picture_input(model: OnnxModel) -> tuple[str, tuple[int | None, ...]]:
+def _picture_input(model: OnnxModel) -> tuple[str, tuple[int | None, ...], np.dtype[Any]]:
     found = {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in model.inputs.items()}
     if len(found) == 1:
         ((name, (shape, dtype)),) = found.items()
-        if len(shape) == 4 and shape[1] in (None, 3) and dtype == np.float32:
-            return name, shape
+        if len(shape) == 4 and shape[1] in (None, 3) and dtype in (np.float32, np.float16):
+            return name, shape, dtype
     listed = "; ".join(f"'{name}' {shape} {dtype}" for name, (shape, dtype) in found.items())
     raise ModelError(
         f"the graph does not take pictures: its inputs are {listed or 'none'}",
         where=model.path,
-        hint="one input is wanted, (batch, 3, height, width) float32",
+        hint="one input is wanted, (batch, 3, height, width) float32 or float16",
     )
-
-
-def _normalisation_tables(mean: Sequence[float], std: Sequence[float]) -> list[FloatArray]:
-    levels = np.arange(256, dtype=np.float64)
-    return [((levels - m) / s).astype(np.float32) for m, s in zip(mean, std, strict=True)]

@@ -57,7 +57,8 @@ class Look:
         if batch.run.boxes is not None:
             detector, numbers = _with_boxes(detector, batch.run.boxes, whole)
         focal_px = [batch.focal_px[i] for i in whole]
-        answers = detector.look([frame.picture for frame in whole.values()], focal_px)
+        pictures = [frame.picture for frame in whole.values()]
+        answers = detector.look(pictures, focal_px, whole_depth=self._keeps_depth)
         empty = Seen(no_people(*_sizes(detector)), None)
         by_place = dict(zip(whole, answers, strict=True))
         seen = [by_place.get(i, empty) for i in range(len(batch.frames))]

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auglift.errors import unknown_name
+from auglift.geometry.map_sampling import blend, sample_map
 from auglift.geometry.skeleton import Skeleton
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -37,6 +38,18 @@ class DiscPixels(NamedTuple):
 
     owner: IntArray
     """(P,) the disc that the pixel belongs to, ascending."""
+
+
+class Discs(NamedTuple):
+    """What is read of a picture for N joints."""
+
+    xy: IntArray
+    """(N + P, 2) the pixel nearest to each joint, then those of the discs."""
+
+    owner: IntArray
+    """(P,) as `DiscPixels`."""
+
+    n: int
 
 
 def torso_size_px(joints_2d: FloatArray, skeleton: Skeleton) -> FloatArray:
@@ -200,40 +213,6 @@ def nearest_pixels(points: FloatArray, picture_wh: tuple[int, int]) -> IntArray:
     return np.floor(np.where(np.isnan(inside), 0, inside) + 0.5).astype(np.int64)
 
 
-def sample_map(depth_map: FloatArray, picture_wh: tuple[int, int], xy: IntArray) -> FloatArray:
-    """Depth at the picture's pixels `xy` (P, 2), all inside it → (P,) of the map's own precision.
-
-    Equal to `F.interpolate(map, (height, width), mode="bilinear", align_corners=True)` read there,
-    which is how Depth Anything V2 brings its output to the size of the picture.
-    """
-    height, width = depth_map.shape
-    left, right, x_part = _between(picture_wh[0], width, depth_map.dtype)
-    top, bottom, y_part = _between(picture_wh[1], height, depth_map.dtype)
-    left, right, x_part = left.take(xy[:, 0]), right.take(xy[:, 0]), x_part.take(xy[:, 0])
-    top, bottom, y_part = top.take(xy[:, 1]), bottom.take(xy[:, 1]), y_part.take(xy[:, 1])
-    upper, lower, flat = top * width, bottom * width, depth_map.ravel()
-    with np.errstate(invalid="ignore"):  # infinite depth
-        above = _blend(flat.take(upper + left), flat.take(upper + right), x_part)
-        below = _blend(flat.take(lower + left), flat.take(lower + right), x_part)
-        return _blend(above, below, y_part)
-
-
-def _blend(a: FloatArray, b: FloatArray, part: FloatArray) -> FloatArray:
-    return a + (b - a) * part
-
-
-def _between(
-    n_picture: int, n_map: int, dtype: np.dtype[np.floating[Any]]
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """For each picture pixel along an axis: the map's cells before and after, how far between."""
-    position = np.arange(n_picture) * (n_map - 1) / max(n_picture - 1, 1)
-    before = np.floor(position)
-    # On a cell, after = before: a hole (NaN) next door, of weight 0, must not spread to it.
-    after = np.ceil(position)
-    part = (position - before).astype(dtype)
-    return before.astype(np.int64), after.astype(np.int64), part
-
-
 def summarise(
     values: FloatArray,
     owner: IntArray,
@@ -282,7 +261,24 @@ def _quantiles(
     below = np.floor(position).astype(np.int64)
     a = ordered[start[:, None] + below].astype(np.float64)
     b = ordered[start[:, None] + np.minimum(below + 1, last)].astype(np.float64)
-    return _blend(a, b, position - below)
+    return blend(a, b, position - below)
+
+
+def discs_around(points: FloatArray, radii: FloatArray, picture_wh: tuple[int, int]) -> Discs:
+    """The discs of joints (J, 2) with radii (J,) in a picture."""
+    inside, nearest = disc_pixels(points, radii, picture_wh), nearest_pixels(points, picture_wh)
+    return Discs(np.concatenate([nearest, inside.xy]), inside.owner, len(points))
+
+
+def read_discs(
+    depth_map: FloatArray,
+    picture_wh: tuple[int, int],
+    discs: Discs,
+    quantiles: tuple[float, float] = (0.1, 0.9),
+) -> tuple[npt.NDArray[np.float32], BoolArray]:
+    """Depth descriptors (J, 6) of a picture's discs, and which are valid (J,)."""
+    values, n = sample_map(depth_map, picture_wh, discs.xy), discs.n
+    return summarise(values[n:], discs.owner, n, values[:n], quantiles)
 
 
 def describe(
@@ -293,7 +289,5 @@ def describe(
     quantiles: tuple[float, float] = (0.1, 0.9),
 ) -> tuple[npt.NDArray[np.float32], BoolArray]:
     """Depth descriptors of joints (J, 2) with radii (J,) in a picture → (J, 6), valid (J,)."""
-    pixels = disc_pixels(points, radii, picture_wh)
-    values = sample_map(depth_map, picture_wh, pixels.xy)
-    point_values = sample_map(depth_map, picture_wh, nearest_pixels(points, picture_wh))
-    return summarise(values, pixels.owner, len(points), point_values, quantiles)
+    discs = discs_around(points, radii, picture_wh)
+    return read_discs(depth_map, picture_wh, discs, quantiles)

@@ -84,6 +84,14 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
+def device_of(session: Any) -> str:
+    """Where a session's tensors may stay between runs: `cuda:1`, or `cpu`."""
+    first = session.get_providers()[0]
+    if first not in _LIBRARIES:
+        return "cpu"
+    return f"cuda:{session.get_provider_options()[first].get('device_id', 0)}"
+
+
 def run_options() -> Any:
     """Options of one run, by which another thread can end it."""
     return _runtime().RunOptions()

@@ -1,7 +1,8 @@
 """An open ONNX model: knows what really runs it, checks what it is fed, answers by name.
 
 In:  an ONNX file, a device name, a number of threads; then arrays by input name.
-Out: arrays by output name.
+Out: arrays by output name. On a device with a memory of its own, what one graph answers may stay
+there as a `DeviceArray` and go into the next graph (`run_bound`, `companion`).
 
 Sessions are made in `onnx_providers.py` and used here; no other module touches ONNX Runtime.
 """
@@ -9,7 +10,7 @@ Sessions are made in `onnx_providers.py` and used here; no other module touches 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,13 @@ import numpy.typing as npt
 
 from auglift.errors import ModelError
 from auglift.storage.fetch import file_sha256
-from auglift.storage.onnx_providers import create_session, first_line, run_options
+from auglift.storage.onnx_providers import (
+    TENSORRT,
+    create_session,
+    device_of,
+    first_line,
+    run_options,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +56,28 @@ class TensorSpec(NamedTuple):
     dtype: np.dtype[Any]
 
 
+class DeviceArray:
+    """An array in the memory of the device that computed it, and as long as this is kept."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        """ONNX Runtime's own."""
+        self.shape: tuple[int, ...] = tuple(value.shape())
+        self.dtype: np.dtype[Any] = np.dtype(_DTYPES[value.data_type()])
+
+    def numpy(self) -> Array:
+        """A copy in the computer's memory; on a CPU the array itself."""
+        values: Array = self.value.numpy()
+        return values
+
+
 class OnnxModel:
     """An open model. `providers` are those that bound, the one that computes first."""
 
     def __init__(self, session: Any, path: Path) -> None:
         self.path = path
+        self.device = device_of(session)
+        """`cpu`, `cuda:0`: where tensors are that stay where they were computed."""
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.inputs = {node.name: _spec(node, path) for node in session.get_inputs()}
         self.outputs = {node.name: _spec(node, path) for node in session.get_outputs()}
@@ -64,13 +88,65 @@ class OnnxModel:
         """Of the model file, in hex."""
         return file_sha256(self.path)
 
+    @property
+    def has_own_memory(self) -> bool:
+        """Whether its device has a memory of its own, so that copies to and fro cost time."""
+        return self.device != "cpu"
+
+    @property
+    def wants_one_batch(self) -> bool:
+        """Whether each further size of a batch costs minutes: TensorRT builds an engine for it."""
+        return self.providers[0] == TENSORRT
+
+    def companion(self, graph: bytes) -> OnnxModel:
+        """Another graph, opened where this model's tensors are; it prepares or reads them."""
+        return OnnxModel(create_session(graph, self.device, 1), self.path)
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs, for inputs whose types, ranks and fixed sizes are the model's."""
+        names = list(self.outputs)
+
+        def compute(options: Any) -> list[Array]:
+            values: list[Array] = self._session.run(names, dict(feeds), options)
+            return values
+
+        return dict(zip(names, self._guarded(feeds, compute), strict=True))
+
+    def run_bound(
+        self, feeds: Mapping[str, Array | DeviceArray], staying: Collection[str] = ()
+    ) -> dict[str, Array | DeviceArray]:
+        """As `run`, without a copy of what is on the device already or is `staying` there.
+
+        An array that is fed must not change while this runs, and lie in one piece.
+        """
+        kind, _, index = self.device.partition(":")
+        there, here = (kind, int(index or 0)), ("cpu", 0)
+
+        def compute(options: Any) -> list[Any]:
+            binding = self._session.io_binding()
+            for name, feed in feeds.items():
+                if isinstance(feed, DeviceArray):
+                    binding.bind_ortvalue_input(name, feed.value)
+                else:
+                    binding.bind_cpu_input(name, feed)
+            for name in self.outputs:
+                binding.bind_output(name, *(there if name in staying else here))
+            self._session.run_with_iobinding(binding, options)
+            values: list[Any] = binding.get_outputs()
+            return values
+
+        values = zip(self.outputs, self._guarded(feeds, compute), strict=True)
+        return {name: DeviceArray(v) if name in staying else v.numpy() for name, v in values}
+
+    def _guarded(
+        self, feeds: Mapping[str, Array | DeviceArray], compute: Callable[[Any], list[Any]]
+    ) -> list[Any]:
+        """What `compute` answers, which `stop_runs` can end; its errors in plain words."""
         self._check(feeds)
-        names, options = list(self.outputs), run_options()
+        options = run_options()
         _RUNNING.add(options)
         try:
-            values = self._session.run(names, dict(feeds), options)
+            return compute(options)
         except Exception as error:  # ONNX Runtime's errors have no common class
             shapes = ", ".join(f"{name} {_text(feed.shape)}" for name, feed in feeds.items())
             raise ModelError(
@@ -80,9 +156,8 @@ class OnnxModel:
             ) from error
         finally:
             _RUNNING.discard(options)
-        return dict(zip(names, values, strict=True))
 
-    def _check(self, feeds: Mapping[str, Array]) -> None:
+    def _check(self, feeds: Mapping[str, Array | DeviceArray]) -> None:
         if feeds.keys() != self.inputs.keys():
             raise ModelError(
                 f"the model takes {', '.join(self.inputs)} but was fed "

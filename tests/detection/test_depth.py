@@ -21,6 +21,7 @@ class Network:
     """Stands in for an opened graph: `answer` maps levels 0..1 (B, 3, h, w) to the outputs."""
 
     path = Path("network.onnx")
+    has_own_memory = wants_one_batch = False
 
     def __init__(self, answer, wh=(None, None), outputs=("depth",)):
         self.inputs = {"image": ((None, 3, wh[1], wh[0]), np.dtype(np.float32))}

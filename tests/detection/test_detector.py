@@ -148,7 +148,7 @@ class FakeDepth:
     def __init__(self) -> None:
         self.asked: list[tuple[int, object]] = []
 
-    def estimate(self, pictures, focal_px):
+    def estimate(self, pictures, focal_px, only=None):
         self.asked.append((len(pictures), focal_px))
         rng = np.random.default_rng(len(pictures))
         maps = rng.uniform(1, 5, (len(pictures), 14, 14)).astype(np.float32)

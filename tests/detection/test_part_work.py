@@ -46,7 +46,9 @@ class Recorder:
         self.people = self.poses = self
         self.slow = slow
 
-    def look(self, pictures: list[Any], focal_px: list[Any]) -> list[Seen]:
+    def look(
+        self, pictures: list[Any], focal_px: list[Any], whole_depth: bool = True
+    ) -> list[Seen]:
         levels = [int(picture[0, 0, 0]) for picture in pictures]
         focal = [float(pair[0]) for pair in focal_px]
         if self.slow and 10 in levels:

@@ -18,6 +18,7 @@ class Network:
     """Stands in for an opened graph: `answer` maps the input tensor to the outputs."""
 
     path = Path("network.onnx")
+    has_own_memory = wants_one_batch = False
 
     def __init__(self, answer, outputs, wh=INPUT_WH, batch=None):
         self.inputs = {"input": ((batch, 3, wh[1], wh[0]), np.dtype(np.float32))}

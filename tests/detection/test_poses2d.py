@@ -21,6 +21,7 @@ class Network:
     """Stands in for an opened graph: `answer` maps levels 0..1 (B, 3, H, W) to the outputs."""
 
     path = Path("network.onnx")
+    has_own_memory = wants_one_batch = False
 
     def __init__(self, answer, wh=INPUT_WH, n_joints=17):
         self.inputs = {"input": ((None, 3, wh[1], wh[0]), np.dtype(np.float32))}
