@@ -95,7 +95,7 @@ class _ThreadMemory:
         return memory[:size].reshape(shape)
 
 
-def _look_up(plane: Picture, table: FloatArray, into: FloatArray) -> None:
+def _look_up(plane: npt.NDArray[Any], table: FloatArray, into: FloatArray) -> None:
     if table.dtype == np.float32:
         cv2.LUT(plane, table, dst=into)
     else:  # OpenCV reads half precision as whole numbers

@@ -75,8 +75,8 @@ def detections(detector: Detector, pictures):
 def test_every_column_is_the_same_bit_by_bit(
     virtual_data: Path, own_memory, bound_runs, monkeypatch
 ) -> None:
-    clip = sorted(virtual_data.rglob("*.mp4"))[0]
-    pictures = [frame.picture for frame in read_video(clip, limit=5)]
+    clips = sorted(virtual_data.rglob("*.mkv"))[:3]
+    pictures = [frame.picture for clip in clips for frame in read_video(clip)][:5]
     pictures.append(np.full_like(pictures[0], 127))  # nobody there
     there = open_detector(*VIRTUAL, device="cpu", threads=1, batch=4).detector
     found = detections(there, pictures)
