@@ -93,12 +93,20 @@ class DetectDepthConfig(StageConfig):
     backend: Literal["auglift", "rtmlib"] = setting("auglift")
     """Who finds people and joints; depth is auglift's in either case."""
 
-    # These two go to the network, which says so in each part: changed options are seen there.
+    # These go to the networks, which say so in each part: changed options are seen there.
     confidence_rule: Literal["min", "mean"] | None = setting(None, affects_result=False)
     """A joint's confidence from its two axes; default as the network's card says (min)."""
 
     flip_test: bool | None = setting(None, affects_result=False)
     """Joints from the picture and its mirror image, at twice the cost; default by mode."""
+
+    precision: Literal["fp32", "fp16"] | None = setting(None, affects_result=False)
+    """In what the networks compute: fp16 is for GPUs; default as each network's card says (fp32).
+    """
+
+    person_input_wh: tuple[int, int] | None = setting(None, affects_result=False)
+    """Width and height at which the person detector was trained, for an ONNX file of any size,
+    which does not say it."""
 
     features: Literal["nearest_1", "nearest_2", "nearest_4", "bilinear"] | None = setting(None)
     """Also what the networks know of each joint, read from their maps in this way."""
@@ -129,6 +137,8 @@ class DetectDepthConfig(StageConfig):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, not {value}")
+        if self.person_input_wh is not None and min(self.person_input_wh) < 1:
+            raise ConfigError(f"person_input_wh must be positive, not {self.person_input_wh}")
         if self.box_margin < 0:
             raise ConfigError(f"box_margin must not be negative, but is {self.box_margin}")
         if not 0 <= self.r_min_px <= self.r_max_px:
@@ -270,16 +280,19 @@ def _choose_dataset(config: DetectDepthConfig) -> _Work:
 
 
 def _request(work: _Work) -> DetectorRequest:
-    from auglift.detection.default_models import mode_for
+    from auglift.detection.default_models import mode_for, options_asked_for
     from auglift.detection.detector_request import DetectorRequest
 
     config = work.config
     networks = mode_for([work.dataset], config.mode)
     networks = networks.with_models(config.person_model, config.pose_model, config.depth_model)
+    networks = networks.with_options(
+        "poses2d", confidence_rule=config.confidence_rule, flip_test=config.flip_test
+    )
+    for role, told in options_asked_for(config.person_input_wh, config.precision).items():
+        networks = networks.with_options(role, **told)
     return DetectorRequest(
-        networks=networks.with_options(
-            "poses2d", confidence_rule=config.confidence_rule, flip_test=config.flip_test
-        ),
+        networks=networks,
         device=config.device,
         batch=config.batch,
         model_dir=config.model_dir,

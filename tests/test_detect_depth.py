@@ -19,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from typer.testing import CliRunner
 
@@ -30,7 +31,7 @@ from auglift.detect_depth import (
     detect_depth,
     detect_depth_status,
 )
-from auglift.detection.default_models import VIRTUAL
+from auglift.detection.default_models import ROLES, VIRTUAL
 from auglift.detection.kept_depth_file import kept_depth_path
 from auglift.detection.people import People
 from auglift.detection.zoo_detector import OpenedDetector, open_detector
@@ -380,6 +381,8 @@ def test_wrong_settings_are_refused() -> None:
         DetectDepthConfig(workers=0)
     with pytest.raises(ConfigError, match="is no range"):
         DetectDepthConfig(r_min_px=10, r_max_px=5)
+    with pytest.raises(ConfigError, match="person_input_wh must be positive"):
+        DetectDepthConfig(person_input_wh=(640, 0))
 
 
 # --- whose joints, which frames, what else
@@ -441,6 +444,36 @@ def test_options_of_the_networks_are_part_of_what_made_the_table(run: Run, done:
     run(done, detector=None, flip_test=True, overwrite=True, shard="1/4")
     options = read_table(part(done, 0), "detections").metadata.extra["model_options"]
     assert options["poses2d"]["flip_test"] is True
+
+
+def test_half_precision_is_part_of_what_made_the_table(run: Run, done: Path) -> None:
+    what = refused(run, done, detector=None, precision="fp16")
+    assert "virtual-depth: precision was None, now fp16" in what
+    again = run(done, detector=None, precision="fp32")  # which is what it was
+    assert again.frames_to_do == 0
+    run(done, detector=None, precision="fp16", overwrite=True, shard="1/4")
+    options = read_table(part(done, 0), "detections").metadata.extra["model_options"]
+    assert {role: one["precision"] for role, one in options.items()} == dict.fromkeys(ROLES, "fp16")
+
+
+def test_a_person_detector_of_any_size_is_told_its_size(
+    run: Run, one_take: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    model = onnx.load(models_zoo_folder() / "virtual" / "virtual_person.onnx")
+    sides = model.graph.input[0].type.tensor_type.shape.dim[2:]
+    wh = (sides[1].dim_value, sides[0].dim_value)
+    for side, name in zip(sides, "hw", strict=True):
+        side.dim_param = name
+    onnx.save(model, tmp_path / "any_size.onnx")
+    settings = {"detector": None, "person_model": str(tmp_path / "any_size.onnx")}
+    with pytest.raises(ModelError, match="any size") as caught:
+        run(one_take, **settings)
+    assert "--set person_input_wh=" in str(caught.value.hint)
+    run(one_take, **settings, person_input_wh=wh)
+    found = detections(one_take)
+    run(one_take, overwrite=True)
+    for name, values in detections(one_take).columns.items():
+        np.testing.assert_array_equal(found[name], values)
 
 
 def test_the_descriptor_can_be_made_anew_from_kept_depth(run: Run, one_take: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from auglift.errors import unknown_name
 
+ROLES = ("people", "poses2d", "depth")
+
 
 class ModelNames(NamedTuple):
     """Cards (or ONNX files) by role."""
@@ -37,6 +39,17 @@ class Mode:
         """The same with these options of one network; what is None was not asked for."""
         told = {name: value for name, value in asked.items() if value is not None}
         return replace(self, options={**self.options, role: {**self.options.get(role, {}), **told}})
+
+
+def options_asked_for(
+    person_input_wh: tuple[int, int] | None, precision: str | None
+) -> dict[str, dict[str, Any]]:
+    """What the networks are told, by role, about their input and precision; None says nothing."""
+    told = {} if precision is None else {"precision": precision}
+    options: dict[str, dict[str, Any]] = {role: {**told} for role in ROLES}
+    if person_input_wh is not None:
+        options["people"]["input_wh"] = list(person_input_wh)  # as cards have it
+    return options
 
 
 # All but `paper` may be used for anything: Depth Anything V2 Base and Large are CC-BY-NC.

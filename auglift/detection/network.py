@@ -59,18 +59,26 @@ class PictureNetwork:
         self.input_wh = None if shape[2] is None or shape[3] is None else (shape[3], shape[2])
         """What the graph says about its input size; None when it takes any."""
 
-    def fixed_input_wh(self, card_wh: tuple[int, int] | None) -> tuple[int, int]:
-        """The one input size: the graph's, or for a graph that takes any, the card's."""
-        if self.input_wh is not None and card_wh is not None and self.input_wh != tuple(card_wh):
+    def fixed_input_wh(
+        self, asked_wh: tuple[int, int] | None, setting: str | None = None
+    ) -> tuple[int, int]:
+        """The one input size: the graph's, or for a graph that takes any, that of its card.
+
+        `setting` is by what name a user can give it where there is no card.
+        """
+        if self.input_wh is not None and asked_wh is not None and self.input_wh != tuple(asked_wh):
             raise self.error(
-                f"the graph takes pictures of {self.input_wh}, its card says {tuple(card_wh)}",
-                hint="correct input_wh on the card (width, height), or give the file it describes",
+                f"the graph takes pictures of {self.input_wh}, but {tuple(asked_wh)} is asked for",
+                hint="correct input_wh (width, height) on its card or in the settings, or give the "
+                "file it describes",
             )
-        size = self.input_wh or card_wh
+        size = self.input_wh or asked_wh
         if size is None:
+            by_setting = f"--set {setting}=[640,640], or " if setting else ""
             raise self.error(
-                "the graph takes pictures of any size, and its card names none",
-                hint="give input_wh (width, height), the size that the network was trained with",
+                "the graph takes pictures of any size, and no card names one",
+                hint="give the size (width, height) that the network was trained with: "
+                f"{by_setting}input_wh on its card",
             )
         return (size[0], size[1])
 

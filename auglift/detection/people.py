@@ -74,7 +74,7 @@ class PersonDetector:
         self._network = PictureNetwork(
             model, mean=MEAN_BGR, std=STD_BGR, channels="bgr", batch=batch
         )
-        self.input_wh = self._network.fixed_input_wh(input_wh)
+        self.input_wh = self._network.fixed_input_wh(input_wh, "person_input_wh")
         self._raw_heads = _raw_heads(self._network)
         self._person_class = person_class
         self._score_threshold = score_threshold

@@ -68,7 +68,7 @@ class RtmlibPeople:
                 "rtmlib reads person detectors with NMS inside: outputs 'dets' and 'labels'",
                 hint="take such an export, or leave out --backend",
             )
-        self.input_wh = self._network.fixed_input_wh(input_wh)
+        self.input_wh = self._network.fixed_input_wh(input_wh, "person_input_wh")
         self.providers = self._network.model.providers
         self._person_class, self._iou_threshold = person_class, iou_threshold
         self._tool = _tool(

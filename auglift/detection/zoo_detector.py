@@ -29,7 +29,9 @@ BACKENDS = ("auglift", "rtmlib")
 # Options that are no arguments of the class, but change the graph before it is opened.
 FEATURE_TENSOR = "feature_tensor"  # of `feature_taps.tapped_graph`
 CUT_NMS = "cut_nms"  # whether `raw_heads.cut_before_nms` makes a person detector take batches
-GRAPH_OPTIONS = (FEATURE_TENSOR, CUT_NMS)
+PRECISION = "precision"  # fp32, as the file has it, or fp16, as `half_precision` makes of it
+GRAPH_OPTIONS = (FEATURE_TENSOR, CUT_NMS, PRECISION)
+PRECISIONS = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
@@ -136,23 +138,37 @@ class _Opening:
         """Of the class that runs the role's model, the opened model among them."""
         options = dict(self.choices[role].options)
         tensor, cut_nms = options.pop(FEATURE_TENSOR, None), options.pop(CUT_NMS, False)
+        in_half = is_half(options.pop(PRECISION, None))
+        graph: Path | bytes = self.paths[role]
         if self.tap and role != "people":
             from auglift.detection.feature_taps import tapped_graph  # loads onnx
 
             graph, options["tap"] = tapped_graph(self.paths[role], role, tensor)
-            model = self._open_changed(graph, role)
         elif cut_nms:
             from auglift.detection.raw_heads import cut_before_nms  # loads onnx
 
-            model = self._open_changed(cut_before_nms(self.paths[role]), role)
-        else:
-            model = open_model(self.paths[role], self.device, self.threads)
+            graph = cut_before_nms(self.paths[role])
+        model = self._open(graph, role, in_half)
         self.providers |= dict.fromkeys(model.providers)
         return {"model": model, "batch": self.batch, **options}
 
-    def _open_changed(self, graph: bytes, role: str) -> OnnxModel:
-        session = create_session(graph, self.device, self.threads)
+    def _open(self, graph: Path | bytes, role: str, in_half: bool) -> OnnxModel:
+        """The graph of the role's file, changed or not."""
+        if in_half:
+            from auglift.detection.half_precision import in_half_precision  # loads onnx
+
+            graph = in_half_precision(graph, self.paths[role])
+        if isinstance(graph, Path):
+            return open_model(graph, self.device, self.threads)
+        session = create_session(graph, self.device, self.threads, in_half=in_half)
         return OnnxModel(session, self.paths[role])
+
+
+def is_half(precision: str | None) -> bool:
+    """Whether a card's precision, or that which was asked for, is half of a file's."""
+    if precision not in (None, *PRECISIONS):
+        raise unknown_name("precision", str(precision), PRECISIONS)
+    return precision == "fp16"
 
 
 def _open_own(opening: _Opening) -> tuple[FindsPeople, FindsJoints]:
@@ -165,6 +181,8 @@ def _open_rtmlib(opening: _Opening) -> tuple[FindsPeople, FindsJoints]:
 
     def arguments(role: str) -> dict[str, Any]:
         options = opening.choices[role].options
+        if is_half(options.get(PRECISION)):
+            raise UsageError("rtmlib opens files as they are", hint="leave out precision=fp16")
         own = {name: value for name, value in options.items() if name not in GRAPH_OPTIONS}
         where = {"device": opening.device, "threads": opening.threads}
         return {"path": opening.paths[role], **where, **own}
@@ -186,7 +204,10 @@ def _card(name: str) -> Card | None:
 
 def _choice(name: str, card: Card | None, sha256: str, asked_for: Mapping[str, Any]) -> ModelChoice:
     record = ModelRecord(card.id if card else Path(name).name, sha256)
-    return ModelChoice(record, {**_options(card), **asked_for})
+    options = {**_options(card), **asked_for}
+    if not is_half(options.get(PRECISION)):
+        options.pop(PRECISION, None)  # the file's own, whether it is said or not
+    return ModelChoice(record, options)
 
 
 def _options(card: Card | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from auglift.config import StageConfig, setting
 from auglift.errors import ConfigError, unknown_name
@@ -59,6 +60,13 @@ class InferConfig(StageConfig):
     depth_model: str | None = setting(None)
     """Card or ONNX file of the depth network; default likewise, and none for lifters that use no
     depth. If it is named, its depths place the people in any case."""
+
+    precision: Literal["fp32", "fp16"] | None = setting(None)
+    """In what these networks compute: fp16 is for GPUs; default as each one's card says (fp32)."""
+
+    person_input_wh: tuple[int, int] | None = setting(None)
+    """Width and height at which the person detector was trained, for an ONNX file of any size,
+    which does not say it."""
 
     model_dir: Path | None = setting(None, affects_result=False)
     """A folder where model files lie."""
@@ -122,8 +130,10 @@ class InferConfig(StageConfig):
                 raise ConfigError(f"{name} is 0 to {LONGEST_GAP_S:g}, not {getattr(self, name)}")
         if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
             raise ConfigError(f"fps is above 0 and at most {HIGHEST_FPS:g}, not {self.fps}")
-        if self.image_wh is not None and min(self.image_wh) < 1:
-            raise ConfigError(f"image_wh must be positive, not {self.image_wh}")
+        for name in ("image_wh", "person_input_wh"):
+            size = getattr(self, name)
+            if size is not None and min(size) < 1:
+                raise ConfigError(f"{name} must be positive, not {size}")
         if self.height_m is not None and not 0 < self.height_m <= TALLEST_M:
             raise ConfigError(f"height_m is above 0 and at most {TALLEST_M:g} (metres)")
         if self.smooth is not None and self.smooth not in SMOOTHING:

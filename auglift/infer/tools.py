@@ -68,16 +68,18 @@ class Tools:
 
     def _networks(self, spec: LifterSpec) -> OpenedDetector:
         """What a lifter asks for, opened once for all that ask for the same."""
+        from auglift.detection.default_models import options_asked_for
         from auglift.detection.zoo_detector import open_detector
 
-        wanted = _networks_for(spec, self.config)
+        config, wanted = self.config, _networks_for(spec, self.config)
         if wanted not in self.detectors:
             self.detectors[wanted] = open_detector(
                 *wanted[:3],
-                device=self.config.device,
-                batch=self.config.batch,
-                model_dir=self.config.model_dir,
+                device=config.device,
+                batch=config.batch,
+                model_dir=config.model_dir,
                 descriptor=wanted.descriptor,
+                options=options_asked_for(config.person_input_wh, config.precision),
             )
         return self.detectors[wanted]
 

@@ -13,6 +13,7 @@ names and shapes of inputs and outputs. Cards are read strictly: an unknown key 
     non_commercial: false
     contract: {input_wh: …, layout: …, inputs: {…}, outputs: {…}}
     description: …                further: recipe, score, notes
+    options: {precision: fp16, …}  how it is run: fp16 is half of a file's precision, for GPUs
     lifter: {variant: …, …}       of lifters only: what a choice among them hangs on, and their past
 """
 

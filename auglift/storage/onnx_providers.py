@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from auglift.errors import DeviceError, ModelError, SetupError, UsageError, unknown_name
-from auglift.storage.fetch import file_sha256
-from auglift.storage.zoo import cache_folder
+from auglift.storage.cuda_driver import load_driver
+from auglift.storage.tensorrt_engines import engine_options
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +51,17 @@ PROVIDERS = {
 _LIBRARIES = {CUDA: "onnxruntime_providers_cuda", TENSORRT: "onnxruntime_providers_tensorrt"}
 
 
-def create_session(model: Path | bytes, device: str = "auto", threads: int | None = None) -> Any:
+def create_session(
+    model: Path | bytes,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    in_half: bool = False,
+) -> Any:
     """An `onnxruntime.InferenceSession` on `device`: auto, cpu, cuda, cuda:1, tensorrt, coreml.
 
-    `threads` (of operators on the CPU) is `default_threads()` unless given.
+    `threads` (of operators on the CPU) is `default_threads()` unless given. `in_half` says that the
+    graph computes in float16, which TensorRT wants to be told.
     """
     kind, index = _parse(device)
     threads = default_threads() if threads is None else threads
@@ -64,7 +71,7 @@ def create_session(model: Path | bytes, device: str = "auto", threads: int | Non
         logger.info("mps is PyTorch's alone: ONNX models run on the CPU (coreml may be faster)")
     try:
         _require_provider(PROVIDERS[kind][0])
-        return _create_bound(model, kind, index, threads)
+        return _create_bound(model, kind, index, threads, in_half)
     except DeviceError as error:
         if kind != "auto":
             raise
@@ -182,16 +189,13 @@ def _require_provider(provider: str) -> None:
         )
 
 
-@cache
 def _driver_loads() -> bool:
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True
+    return load_driver() is not None
 
 
-def _create_bound(model: Path | bytes, kind: str, index: int, threads: int) -> Any:
+def _create_bound(
+    model: Path | bytes, kind: str, index: int, threads: int, in_half: bool = False
+) -> Any:
     """A session on which the first of the device's providers bound."""
     ort, providers = _runtime(), PROVIDERS[kind]
     if CUDA in providers:
@@ -205,7 +209,7 @@ def _create_bound(model: Path | bytes, kind: str, index: int, threads: int) -> A
         session = ort.InferenceSession(
             model if isinstance(model, bytes) else str(model),
             options,
-            providers=[(name, _provider_options(name, index, model)) for name in providers],
+            providers=[(n, _provider_options(n, index, model, in_half)) for n in providers],
             enable_fallback=0,
         )
     except Exception as error:  # ONNX Runtime's errors have no common class
@@ -218,7 +222,9 @@ def _create_bound(model: Path | bytes, kind: str, index: int, threads: int) -> A
     return session
 
 
-def _provider_options(provider: str, index: int, model: Path | bytes) -> dict[str, Any]:
+def _provider_options(
+    provider: str, index: int, model: Path | bytes, in_half: bool
+) -> dict[str, Any]:
     if provider == CUDA:
         # The default tries every convolution algorithm anew for each new shape, and takes memory
         # in doubling steps, of which PyTorch and other jobs on the GPU want a part.
@@ -227,15 +233,8 @@ def _provider_options(provider: str, index: int, model: Path | bytes) -> dict[st
             "cudnn_conv_algo_search": "HEURISTIC",
             "arena_extend_strategy": "kSameAsRequested",
         }
-    if provider == TENSORRT and isinstance(model, Path):
-        # Engines take minutes to build; ONNX Runtime tells GPUs apart by itself, but not weights.
-        folder = cache_folder() / "tensorrt" / file_sha256(model)[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        return {
-            "device_id": index,
-            "trt_engine_cache_enable": True,
-            "trt_engine_cache_path": str(folder),
-        }
+    if provider == TENSORRT:
+        return engine_options(model, index, _runtime().__version__, in_half)
     return {}
 
 

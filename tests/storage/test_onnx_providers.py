@@ -225,6 +225,19 @@ def test_tensorrt_keeps_engines_apart_by_weights(use_runtime, monkeypatch, tmp_p
     assert len(folders) == 2
 
 
+def test_tensorrt_is_told_the_gpu_and_the_precision_of_graphs_in_memory(
+    use_runtime, monkeypatch, tmp_path: Path
+):
+    monkeypatch.setenv("AUGLIFT_CACHE", str(tmp_path / "cache"))
+    trt = "TensorrtExecutionProvider"
+    runtime = use_runtime(FakeRuntime(binds=(trt, CUDA, CPU), available=(trt, CUDA, CPU)))
+    for in_half in (True, False):
+        create_session(b"graph", "tensorrt:1", in_half=in_half)
+        (_, options), (cuda, cuda_options), _ = runtime.created[-1].providers
+        assert (options["device_id"], options["trt_fp16_enable"]) == (1, in_half)
+        assert (cuda, cuda_options["device_id"]) == (CUDA, 1)
+
+
 def test_mps_computes_on_the_cpu_and_says_so(use_runtime, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
     use_runtime(FakeRuntime(binds=(CPU,)))
