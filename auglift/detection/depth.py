@@ -33,6 +33,7 @@ from auglift.detection.depth_cells import CellReader
 from auglift.detection.depth_kinds import KINDS, METRIC
 from auglift.detection.features import FeatureTap, cells_of_patches, sample_features
 from auglift.detection.network import BoundOutputs, FloatArray, PictureNetwork, as_rgb
+from auglift.detection.preparation import ThreadMemory
 from auglift.errors import DataError, unknown_name
 from auglift.geometry import descriptor
 from auglift.geometry.descriptor import Discs
@@ -117,6 +118,7 @@ class DepthEstimator:
             raise unknown_name("kind of depth", kind, KINDS)
         self._network = PictureNetwork(model, mean=MEAN_RGB, std=STD_RGB, batch=batch)
         self._output = _depth_output(self._network, output)
+        self._resized = ThreadMemory(np.dtype(np.uint8))
         spec = model.outputs[self._output]
         self._cells = CellReader(model, spec) if model.has_own_memory else None
         self.tap = tap
@@ -166,13 +168,12 @@ class DepthEstimator:
     ) -> Iterator[DepthMap]:
         """The depth of pictures of one size."""
         wh = self._input_wh(picture_wh)
-        resized = [
-            np.asarray(cv2.resize(picture, wh, interpolation=cv2.INTER_CUBIC), np.uint8)
-            for picture in pictures
-        ]
+        resized = self._resized.array((len(pictures), wh[1], wh[0], 3))
+        for picture, into in zip(pictures, resized, strict=True):
+            cv2.resize(picture, wh, dst=into, interpolation=cv2.INTER_CUBIC)
         staying = () if self._cells is None or only is None else (self._output,)
         i_picture = 0
-        for outputs in self._network.batches(resized, staying):
+        for outputs in self._network.batches(list(resized), staying):
             answer = outputs[self._output]
             self._require_maps(answer, wh)
             discs = [] if only is None else only[i_picture : i_picture + answer.shape[0]]

@@ -37,7 +37,7 @@ class TablePreparation:
 
     def __init__(self, tables: FloatArray, channels: Channels) -> None:
         self._tables, self._planes = tables, _PLANES[channels]
-        self._memory = _ThreadMemory(tables.dtype)
+        self._memory = ThreadMemory(tables.dtype)
 
     def __call__(self, pictures: Sequence[Picture], n: int) -> FloatArray:
         """The tensor; valid until this thread asks for the next one."""
@@ -57,7 +57,7 @@ class GraphPreparation:
     def __init__(self, tables: FloatArray, channels: Channels, model: OnnxModel) -> None:
         self._graph = model.companion(_lookup_graph(tables, _PLANES[channels]))
         kind, _, index = model.device.partition(":")
-        self._memory = _ThreadMemory(np.dtype(np.uint8), int(index) if kind == "cuda" else None)
+        self._memory = ThreadMemory(np.dtype(np.uint8), int(index) if kind == "cuda" else None)
 
     def __call__(self, pictures: Sequence[Picture], n: int) -> DeviceArray:
         """The tensor, on the model's device."""
@@ -78,7 +78,7 @@ def normalisation_tables(
     return np.array(rows).astype(np.float32).astype(dtype)
 
 
-class _ThreadMemory:
+class ThreadMemory:
     """Memory for the next batch of the thread that asks, which its last batch has had."""
 
     def __init__(self, dtype: np.dtype[Any], gpu: int | None = None) -> None:
@@ -86,6 +86,7 @@ class _ThreadMemory:
         self._own = threading.local()
 
     def array(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """An array of this shape; what was in it is anything."""
         size = math.prod(shape)
         memory: npt.NDArray[Any] | None = getattr(self._own, "memory", None)
         if memory is None or memory.size < size:

@@ -7,7 +7,9 @@ bytes, because OpenCV cannot open every path that the system can (Windows, non-A
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +20,9 @@ from auglift.storage.atomic import write_bytes
 
 Picture = npt.NDArray[np.uint8]
 """RGB, (H, W, 3)."""
+
+MOST_KEPT = 64
+"""Pictures' worth of memory that waits for the next ones: some batches."""
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -72,3 +77,40 @@ def _content(path: Path) -> bytes:
     if not content:
         raise BrokenFileError("the file is empty", where=path)
     return content
+
+
+class PictureMemory:
+    """Memory for the pictures of one reader, used again once nobody holds what was in it.
+
+    The system hands out fresh memory page by page, which takes several times as long as filling it,
+    and a picture of a video is large enough for its memory to go back to the system each time. A
+    picture from here is an ordinary array. Its memory comes back when the array and all that was
+    cut out of it are gone, and not before.
+    """
+
+    def __init__(self) -> None:
+        self._free: deque[Picture] = deque(maxlen=MOST_KEPT)
+
+    def copy(self, picture: Picture) -> Picture:
+        """The same values, in one piece, in memory of ours."""
+        mine: Picture = np.asarray(_Lent(self._take(picture.nbytes), picture.shape, self._free))
+        np.copyto(mine, picture)
+        return mine
+
+    def _take(self, size: int) -> Picture:
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            return np.empty(size, np.uint8)
+        return memory if memory.size == size else np.empty(size, np.uint8)
+
+
+class _Lent:
+    """The owner of one picture's memory; it gives it back when no array refers to it any more."""
+
+    def __init__(self, memory: Picture, shape: tuple[int, ...], free: deque[Picture]) -> None:
+        self._memory, self._free = memory, free
+        self.__array_interface__: dict[str, Any] = {**memory.__array_interface__, "shape": shape}
+
+    def __del__(self) -> None:
+        self._free.append(self._memory)

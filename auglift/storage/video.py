@@ -36,7 +36,7 @@ from av.video.reformatter import VideoReformatter
 
 from auglift.errors import BrokenFileError
 from auglift.storage.frames import BrokenFrame, Frame, SourceInfo, frame_indices, only_whole
-from auglift.storage.pictures import Picture
+from auglift.storage.pictures import Picture, PictureMemory
 from auglift.storage.sound import Samples, read_sound
 from auglift.storage.video_decoding import Damage, opened, whole_frames
 
@@ -62,6 +62,7 @@ class VideoReader:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self.path = Path(path)
         self._threads = threads
+        self._memory = PictureMemory()
         first = self._first()
         self._orientation = _orientation(first)
         with opened(self.path) as (container, stream):
@@ -154,10 +155,8 @@ class VideoReader:
             frame = reformatter.reformat(decoded, format="rgb24", threads=self._threads or 0)
         except FFmpegError as error:
             raise Damage(f"its colours cannot be read ({error.strerror})") from error
-        rgb = frame.to_ndarray()
-        if frame is decoded:
-            rgb = rgb.copy()  # else the decoder's own memory, from which it makes the next frame
-        return np.ascontiguousarray(_upright(rgb, self._orientation))
+        # Never the decoder's own memory, from which it makes the next frame.
+        return self._memory.copy(_upright(frame.to_ndarray(), self._orientation))
 
     def _end(self, n_frames: int, damage: Damage | None) -> BrokenFileError:
         what = f"the video ends after {n_frames} frames"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auglift.errors import BrokenFileError, DataError, MissingDataError, UsageError
-from auglift.storage.pictures import read_picture, write_picture
+from auglift.storage.pictures import MOST_KEPT, PictureMemory, read_picture, write_picture
 
 N_ROWS, N_COLUMNS = 24, 40
 
@@ -149,3 +153,73 @@ def test_what_is_no_picture_is_not_written(tmp_path: Path, rgb: np.ndarray) -> N
     with pytest.raises(UsageError, match=r"\.gif"):
         write_picture(tmp_path / "picture.gif", rgb)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- memory that is used again, and never while anybody looks at it
+
+
+def noise(seed: int, shape=(6, 5, 3)):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_memory_is_used_again_once_it_is_free() -> None:
+    memory = PictureMemory()
+    first = memory.copy(noise(0))
+    place = first.ctypes.data
+    second = memory.copy(noise(1))
+    assert second.ctypes.data != place
+    del first
+    third = memory.copy(noise(2))
+    assert third.ctypes.data == place
+    np.testing.assert_array_equal(second, noise(1))
+    np.testing.assert_array_equal(third, noise(2))
+
+
+def test_what_was_cut_out_of_a_picture_keeps_its_memory() -> None:
+    memory = PictureMemory()
+    picture = memory.copy(noise(0))
+    crop = picture[2:4, ::-1].reshape(-1)[3:].reshape(-1, 3)
+    plane = picture.transpose(2, 0, 1)[0]
+    expected = crop.copy(), plane.copy()
+    del picture
+    gc.collect()
+    others = [memory.copy(noise(seed)) for seed in range(1, 5)]
+    np.testing.assert_array_equal(crop, expected[0])
+    np.testing.assert_array_equal(plane, expected[1])
+    assert not any(np.shares_memory(crop, other) for other in others)
+
+
+def test_pictures_are_in_one_piece_and_can_be_written_to() -> None:
+    source = noise(0)[:, ::-1]
+    picture = PictureMemory().copy(source)
+    assert picture.flags.c_contiguous
+    assert picture.flags.writeable
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture, source)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), min_size=1, max_size=40))
+def test_no_two_living_pictures_share_memory(steps: list[tuple[int, int]]) -> None:
+    memory, held = PictureMemory(), {}
+    for i, (slot, height) in enumerate(steps):
+        held[slot] = i, memory.copy(noise(i, (height, 4, 3)))
+        for seed, picture in held.values():
+            np.testing.assert_array_equal(picture, noise(seed, picture.shape))
+
+
+def test_no_more_waits_than_some_batches() -> None:
+    memory = PictureMemory()
+    pictures = [memory.copy(noise(0)) for _ in range(MOST_KEPT + 5)]
+    del pictures
+    assert len(memory._free) == MOST_KEPT
+
+
+def test_pictures_outlive_their_reader_and_may_die_in_any_thread() -> None:
+    memory = PictureMemory()
+    pictures = [memory.copy(noise(seed)) for seed in range(4)]
+    del memory
+    thread = threading.Thread(target=pictures.clear)
+    np.testing.assert_array_equal(pictures[3], noise(3))
+    thread.start()
+    thread.join()
