@@ -10,6 +10,7 @@ import pytest
 from auglift.detect_depth import DetectDepthConfig, detect_depth
 from auglift.errors import AugliftError
 from auglift.evaluate import EvaluateConfig, evaluate
+from auglift.infer import InferConfig, infer
 from auglift.lifting.checkpoint import load_lifter
 from auglift.lifting.spec import FeatureConfig
 from auglift.merge import MergeConfig, merge
@@ -73,3 +74,22 @@ def test_a_table_without_them_says_how_to_get_them(virtual_root: Path) -> None:
     with pytest.raises(AugliftError, match="features") as raised:
         learn(virtual_root, "casp+features")
     assert "--features" in str(raised.value)
+
+
+def test_it_lifts_videos_as_it_lifts_the_table(root: Path) -> None:
+    checkpoint = str(learn(root, "casp+features"))
+    settings = {"root": root, "checkpoint": checkpoint, "device": "cpu", "smooth": "none"}
+    quiet = {"formats": ("npz",), "video": False}
+    table = infer(InferConfig(dataset="virtual", output=root / "of_table", **settings, **quiet))
+    video = sorted((root / "virtual_data").glob("S2/*/*.mkv"))[0]
+    seen = infer(InferConfig(inputs=(video,), output=root / "of_video", **settings, **quiet))
+    (path,) = seen.files[0].results
+    same = [
+        one.results[0] for one in table.files
+        if video.stem in one.results[0].stem and video.parent.name in one.results[0].stem
+    ]  # fmt: skip
+    assert len(same) == 1
+    with np.load(path) as found, np.load(same[0]) as expected:
+        assert len(found["pose_3d"]) == 2
+        assert np.isfinite(found["pose_3d"]).all()
+        np.testing.assert_allclose(found["pose_3d"], expected["pose_3d"], atol=1e-4)

@@ -2,7 +2,7 @@
 
 In: a `Clip`. Out: a `PersonTrack` for each person, with one row for every frame from the first to
 the last in which he was seen. Places, confidences and depths in between are interpolated over gaps
-of at most `max_gap_s`; what is longer missing is NaN.
+of at most `max_gap_s`; what is longer missing is NaN. Features are those of the nearest frame.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class PersonTrack:
     """(T, J, 6)"""
     depth_valid: BoolArray
     """(T, J)"""
+    features: npt.NDArray[np.float16] | None = None
+    """(T, J, F) what the networks know of each joint, where it was asked for."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -59,8 +61,9 @@ class PersonTrack:
         """The columns by the names of the detections table; `detected` where any joint has a place,
         be it an interpolated one."""
         has_place = np.isfinite(self.joints_2d).all(axis=-1).any(axis=-1)
-        names = ("joints_2d", "joint_confidence", "depth_m", "depth_valid")
-        return {**{name: getattr(self, name) for name in names}, "detected": has_place}
+        names = ("joints_2d", "joint_confidence", "depth_m", "depth_valid", "features")
+        columns = {name: getattr(self, name) for name in names}
+        return {n: v for n, v in columns.items() if v is not None} | {"detected": has_place}
 
 
 def person_tracks(
@@ -144,7 +147,10 @@ def columns_at(
             track.time_s, values, at_s, max_gap_s
         )
         for name, values in track.columns_to_lift().items()
+        if name != "features"
     }
+    if track.features is not None:  # no quantities to be mixed: those of the nearest frame
+        columns["features"] = track.features[_nearest(track.time_s, at_s)]
     columns["depth_m"][~columns["depth_valid"]] = np.nan
     return columns
 
@@ -157,6 +163,9 @@ def close_gaps(track: PersonTrack, max_gap_s: float) -> PersonTrack:
     """
     t, seen = track.time_s, track.detected
     has_place = np.isfinite(track.joints_2d).all(axis=-1)
+    features = track.features
+    if features is not None and not seen.all():
+        features = features[np.flatnonzero(seen)[_nearest(t[seen], t)]]
     depth = fill_gaps(t, np.where(track.depth_valid[..., None], track.depth_m, np.nan), max_gap_s)
     return PersonTrack(
         person=track.person,
@@ -169,7 +178,16 @@ def close_gaps(track: PersonTrack, max_gap_s: float) -> PersonTrack:
         ),
         depth_m=np.where(seen[:, None, None], track.depth_m, depth),
         depth_valid=np.where(seen[:, None], track.depth_valid, np.isfinite(depth).all(axis=-1)),
+        features=features,
     )
+
+
+def _nearest(times_s: FloatArray, at_s: FloatArray) -> IntArray:
+    """For each time the place of the one in `times_s` (rising) that is nearest to it."""
+    after = np.searchsorted(times_s, at_s).clip(0, len(times_s) - 1)
+    before = (after - 1).clip(0)
+    is_before = at_s - times_s[before] < times_s[after] - at_s
+    return np.where(is_before, before, after)
 
 
 def _track(clip: Clip, person: int, seen: list[tuple[int, int]]) -> PersonTrack:
@@ -179,7 +197,8 @@ def _track(clip: Clip, person: int, seen: list[tuple[int, int]]) -> PersonTrack:
     rows = np.array([clip.frame[i] - first for i, _ in seen])
     found = {
         name: np.stack([getattr(clip.found[i], name)[row] for i, row in seen])
-        for name in ("joints_2d", "joint_confidence", "depth_m", "depth_valid")
+        for name in ("joints_2d", "joint_confidence", "depth_m", "depth_valid", "features")
+        if getattr(clip.found[seen[0][0]], name) is not None
     }
     columns: dict[str, Any] = {}
     for name, values in found.items():

@@ -45,4 +45,5 @@ def _track(person: int, rows: Table) -> PersonTrack:
         joint_confidence=rows["joint_confidence"] + blank[:, None],
         depth_m=rows["depth_m"],
         depth_valid=rows["depth_valid"] & seen[:, None],
+        features=rows["features"] if "features" in rows.columns else None,
     )

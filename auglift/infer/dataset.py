@@ -12,13 +12,13 @@ from auglift.infer.config import OVERLAY, InferConfig
 from auglift.infer.extras import require_extras
 from auglift.infer.results import InferredFile, InferResult
 from auglift.infer.scene import Scene, lift_people
-from auglift.infer.tools import Tools
+from auglift.infer.tools import Tools, require_networks
 from auglift.lifting.choice import OpenedLifter
 from auglift.lifting.lens import Lens
 from auglift.lifting.zoo_choice import Given
 from auglift.outputs.people3d import LiftedPeople
 from auglift.outputs.result_files import VIEWER, plan_results, write_people
-from auglift.storage.tables import Table, read_table
+from auglift.storage.tables import Table, read_table, table_info
 from auglift.storage.workspace import Workspace
 from auglift.storage.zoo import results_folder
 
@@ -28,8 +28,13 @@ def infer_dataset(tools: Tools) -> InferResult:
     config = tools.config
     workspace = Workspace(config.root)
     choice = workspace.find_dataset("xycd", config.dataset, config.split)
-    table = read_table(workspace.xycd(choice.dataset, config.split), "xycd", COLUMNS)
-    opened = tools.lifter(Given(has_depth=True))
+    path = workspace.xycd(choice.dataset, config.split)
+    metadata = table_info(path, "xycd").metadata
+    opened = tools.lifter(Given(has_depth=True, has_features=metadata.n_features > 0))
+    spec = opened.lifter.spec
+    require_networks(spec, metadata.models)
+    features = ("features",) if spec.features.uses_features else ()
+    table = read_table(path, "xycd", COLUMNS + features)
     name = f"people_{choice.dataset}_{config.split}"
     folder = config.output or results_folder(opened.path) / name
     sequences = {name: Path(_file_name(name)) for name in table.unique("sequence")}

@@ -55,12 +55,13 @@ def open_lifter(
     has_depth: bool,
     has_confidence: bool = True,
     one_frame: bool = False,
+    has_features: bool = False,
     device: str = "cpu",
     model_dir: Path | None = None,
 ) -> OpenedLifter:
     """The lifter that is named, if it can be used; without a name the newest run that can, else
     the zoo's best."""
-    given = Given(has_depth, has_confidence, one_frame)
+    given = Given(has_depth, has_confidence, one_frame, has_features)
     search = _Search(workspace, given, device, model_dir)
     if wanted is None:
         found = next(_fitting(search), None)
@@ -71,7 +72,7 @@ def open_lifter(
         return opened
     path = find_lifter(workspace, wanted, model_dir)
     opened = _open(path, device, _card(workspace, wanted))
-    why_not = unusable(opened.lifter.spec, has_depth)
+    why_not = unusable(opened.lifter.spec, has_depth, has_features)
     if why_not:
         raise UsageError(f"{opened.name} {why_not}", where=opened.path, hint=_other(search))
     return opened
@@ -91,15 +92,17 @@ def find_lifter(workspace: Workspace, wanted: str | None, model_dir: Path | None
         raise MissingDataError(what, where=error.where, hint=error.hint) from error
 
 
-def unusable(spec: LifterSpec, has_depth: bool) -> str:
+def unusable(spec: LifterSpec, has_depth: bool, has_features: bool = False) -> str:
     """Why a lifter cannot lift detections, in words that go on after its name; or nothing."""
     task = spec.data.get("task", TASK)
     if task != TASK:
         return f"was trained for the task {task}: it does not lift 2D detections"
-    if spec.features.uses_features:
-        return f"was trained with networks' features ({spec.features.variant}), which are not made"
+    variant = spec.features.variant
+    if spec.features.uses_features and not has_features:
+        return f"was trained with networks' features ({variant}), which are not there"
+    if spec.features.uses_features and not spec.features.feature_pooling:
+        return f"does not say how its features ({variant}) were read from the networks' maps"
     if spec.uses_depth and not has_depth:
-        variant = spec.features.variant
         return f"was trained with depth ({variant}), which keypoints alone do not have"
     return ""
 
@@ -150,7 +153,8 @@ def _tried(path: Path, search: _Search, card: Card | None = None) -> OpenedLifte
     except AugliftError as error:
         logger.warning("%s is passed over: %s", path, error.what)
         return None
-    why_not = unusable(opened.lifter.spec, search.given.has_depth)
+    given = search.given
+    why_not = unusable(opened.lifter.spec, given.has_depth, given.has_features)
     if why_not:
         logger.info("%s is passed over: it %s", opened.name, why_not)
         return None
@@ -175,7 +179,8 @@ def _none_fits(search: _Search) -> AugliftError:
         find_checkpoint(search.workspace, None)  # raises, and says how to get one
     path = runs[-1].model
     assert path is not None
-    why_not = unusable(_open(path, search.device).lifter.spec, search.given.has_depth)
+    spec, given = _open(path, search.device).lifter.spec, search.given
+    why_not = unusable(spec, given.has_depth, given.has_features)
     return UsageError(
         f"no run fits; the newest, {runs[-1].name}, {why_not}",
         where=path,

@@ -84,6 +84,9 @@ class FeatureConfig:
     """Widths of the groups in the column `features`, such as the pose network's and the depth
     network's; training fills it in from the table."""
 
+    feature_pooling: str = setting("")
+    """How they were read from the networks' maps, such as nearest_4; training fills it in."""
+
     def __post_init__(self) -> None:
         known = [*VARIANTS, *(name + WITH_FEATURES for name in VARIANTS)]
         if self.variant not in known:

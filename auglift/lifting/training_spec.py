@@ -21,6 +21,8 @@ from auglift.lifting.presets import resolve
 from auglift.lifting.spec import DepthControl, FeatureConfig, LifterSpec
 from auglift.storage.table_metadata import TableMetadata
 
+_FEATURE_ROLES = ("poses2d", "depth")
+
 
 class RowsOfTable(Protocol):
     """A table, wherever its rows are."""
@@ -49,11 +51,16 @@ def make_spec(
     be a preset; `wanted.model` are the arguments that differ from it.
     """
     preset, metadata = resolve(wanted.arch), tables[0].metadata
+    if depth in ("measured", "shuffled"):
+        _require_metres(wanted, tables)
+    if wanted.features.uses_features:
+        wanted = replace(wanted, features=_with_pooling(wanted.features, tables))
     facts = {
         "tables": [[t.metadata.dataset, len(t)] for t in tables],
         "depth": depth,
         "task": task,
         "chosen_on": val_split,
+        **_feature_networks(wanted.features, tables),
     }
     spec = replace(wanted, skeleton=metadata.skeleton, data=facts, **_radius(metadata.config))
     spec = fit_spec(spec, columns, _feature_sizes(tables) if spec.features.uses_features else ())
@@ -101,6 +108,57 @@ def _feature_sizes(tables: Sequence[RowsOfTable]) -> tuple[int, ...]:
     return said.pop()
 
 
+def _with_pooling(features: FeatureConfig, tables: Sequence[RowsOfTable]) -> FeatureConfig:
+    """How the tables' features were read, as far as they say it; all must say the same."""
+    said = {_detection_settings(t.metadata.config).get("features") or "" for t in tables}
+    if len(said) > 1:
+        raise DataError(
+            f"the tables' features were read differently: {', '.join(sorted(said))}",
+            hint="auglift detect-depth --features, the same for all data sets",
+        )
+    return replace(features, feature_pooling=said.pop() or features.feature_pooling)
+
+
+def _feature_networks(
+    features: FeatureConfig, tables: Sequence[RowsOfTable]
+) -> dict[str, dict[str, list[str]]]:
+    """Name and hash of the networks whose features are learned from: no others will do."""
+    if not features.uses_features:
+        return {}
+    each = [
+        {role: t.metadata.models[role] for role in _FEATURE_ROLES if role in t.metadata.models}
+        for t in tables
+    ]
+    if any(other != each[0] for other in each):
+        names = sorted({record.id for models in each for record in models.values()})
+        raise DataError(
+            f"the tables' features are of different networks: {', '.join(names)}",
+            hint="auglift detect-depth with the same models for all data sets",
+        )
+    return {"networks": {role: [record.id, record.sha256] for role, record in each[0].items()}}
+
+
+def _require_metres(spec: LifterSpec, tables: Sequence[RowsOfTable]) -> None:
+    """Refuse to take a network's depth for a distance where it is none."""
+    asks = [
+        setting
+        for setting, is_asked in (
+            ("features.scale=depth", spec.features.scale == "depth"),
+            ("target.factor=depth", spec.target.factor == "depth"),
+        )
+        if is_asked
+    ]
+    for table in tables if asks else ():
+        kind = table.metadata.extra.get("depth_kind") or "metric"
+        if kind != "metric":
+            raise DataError(
+                f"{asks[0]} needs distances in metres, and the depth of {table.metadata.dataset} "
+                f"is {kind}",
+                hint="auglift detect-depth with a metric depth network, such as "
+                "depth-anything-v2-small-indoor; or another setting",
+            )
+
+
 def _around(features: FeatureConfig, task: str, depth_pathway: bool) -> dict[str, Any]:
     """What `build_model` is to put around the lifter: projected feature maps, a path for depth."""
     if depth_pathway and not (features.depth_channels and task != "3d3d"):
@@ -118,6 +176,12 @@ def _around(features: FeatureConfig, task: str, depth_pathway: bool) -> dict[str
 
 def _radius(settings: Mapping[str, Any]) -> dict[str, Any]:
     """How the table's discs were drawn: by detect-depth, or by simulate itself."""
-    found = settings.get("detect_depth", settings)
+    found = _detection_settings(settings)
     names = ("radius_rule", "r_min_px", "r_max_px")
     return {name: found[name] for name in names if name in found}
+
+
+def _detection_settings(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of detect-depth, or of simulate in its place."""
+    found: Mapping[str, Any] = settings.get("detect_depth", settings)
+    return found

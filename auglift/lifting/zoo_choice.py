@@ -26,6 +26,8 @@ class Given(NamedTuple):
     has_confidence: bool = True
     one_frame: bool = False
     """A photo, not a clip."""
+    has_features: bool = False
+    """What networks know of each joint."""
 
 
 def best_first(cards: Iterable[Card], given: Given) -> list[tuple[Card, LifterFacts]]:

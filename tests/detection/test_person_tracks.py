@@ -153,6 +153,23 @@ def test_columns_at_a_lifters_own_times() -> None:
         np.testing.assert_array_equal(own[name], values)
 
 
+def test_features_are_those_of_the_nearest_frame_never_a_mixture() -> None:
+    def with_features(x: float, value: float) -> Detections:
+        return replace(person_at(x), features=np.full((1, N, 3), value, np.float16))
+
+    found = {0: with_features(100, 1), 1: with_features(104, 2), 5: with_features(120, 7)}
+    (track,) = person_tracks(clip_of(found, list(range(6))), max_gap_s=0.5)
+    assert track.features is not None
+    assert track.features.shape == (6, N, 3)
+    assert track.features.dtype == np.float16
+    np.testing.assert_array_equal(track.features[[0, 1, 2, 4, 5], 0, 0], [1, 2, 2, 7, 7])
+    at_s = np.array([0.0, 0.4, 0.6, 1.0, 5.0]) / FPS
+    at_these = columns_at(track, at_s, 0.5)["features"][:, 4, 2]
+    np.testing.assert_array_equal(at_these, [1, 1, 2, 2, 7])
+    without = replace(track, features=None)
+    assert "features" not in columns_at(without, at_s, 0.5)
+
+
 def test_nobody_in_any_frame_is_no_track() -> None:
     assert person_tracks(clip_of({}, [0, 1, 2]), max_gap_s=0.5) == []
 

@@ -14,6 +14,9 @@ from auglift.detection.default_models import REAL, VIRTUAL
 from auglift.detection.zoo_detector import OpenedDetector
 from auglift.errors import MissingExtraError, UsageError
 from auglift.infer import InferConfig, InferResult, infer
+from auglift.infer.tools import require_networks
+from auglift.lifting.spec import LifterSpec
+from auglift.storage.table_metadata import ModelRecord
 
 SaveLifter = Callable[..., None]
 Run = Callable[..., InferResult]
@@ -63,13 +66,42 @@ def test_networks_follow_from_what_the_lifter_was_trained_on(
     assert asked == [(tuple(expected), "paper")]
 
 
-def test_a_lifter_that_wants_networks_features_is_refused(
+def test_a_lifter_that_wants_networks_features_is_refused_where_there_are_none(
     run: Run, tmp_path: Path, film: Path, save_standing: SaveLifter
 ) -> None:
     path = tmp_path / "features.safetensors"
     save_standing(path, "xycd+features", feature_sizes=(4,))
     with pytest.raises(UsageError, match=r"trained with networks' features \(xycd\+features\)"):
         run(film, checkpoint=str(path))
+
+
+def test_a_lifter_that_does_not_say_how_features_were_read_is_refused(
+    run: Run, tmp_path: Path, film: Path, save_standing: SaveLifter
+) -> None:
+    path = tmp_path / "features.safetensors"
+    save_standing(path, "xycd+features", feature_sizes=(4,))
+    config = InferConfig(inputs=(film,), checkpoint=str(path), output=tmp_path, device="cpu")
+    with pytest.raises(UsageError, match="does not say how its features"):
+        infer(config)
+
+
+@pytest.mark.parametrize(
+    ("models", "found"),
+    [
+        ({"poses2d": ("rtmpose-m", "cd" * 32)}, r"rtmpose-m \(cdcdcdcd\)"),
+        ({"people": ("rtmpose-m", "ab" * 32)}, "nothing"),
+    ],
+)
+def test_features_of_other_networks_are_refused(
+    models: dict[str, tuple[str, str]], found: str
+) -> None:
+    spec = LifterSpec(arch="tcn", model={}, data={"networks": {"poses2d": ["mine", "ab" * 32]}})
+    require_networks(spec, {"poses2d": ModelRecord("renamed", "ab" * 32)})
+    require_networks(LifterSpec(arch="tcn", model={}), {})
+    records = {role: ModelRecord(*record) for role, record in models.items()}
+    with pytest.raises(UsageError, match=f"features of mine .* those of {found}") as caught:
+        require_networks(spec, records)
+    assert "--pose-model" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from auglift.lifting.open_tables import open_tables
 from auglift.lifting.spec import FeatureConfig, LifterSpec, TargetConfig
 from auglift.lifting.training_data import Loading, WholeTables, load_tables
 from auglift.lifting.training_spec import make_spec
+from auglift.storage.table_metadata import ModelRecord
 from auglift.storage.workspace import Workspace
 
 Write = Callable[..., Path]
@@ -128,6 +129,61 @@ def test_the_tables_say_the_groups_of_their_features(write_xycd: Write) -> None:
     assert groups(()) == (12,)
     with pytest.raises(DataError, match="different networks"):
         groups((8, 4), (4, 8))
+
+
+def said_of(tables, **metadata: object):
+    """The tables with other words about themselves."""
+    return tuple(replace(t, metadata=replace(t.metadata, **metadata)) for t in tables)
+
+
+def test_how_features_were_made_travels_with_the_lifter(write_xycd: Write) -> None:
+    learned = read(write_xycd()).learned
+    columns = load_tables(learned, Loading()).columns
+    columns = {**columns, "features": torch.zeros(len(columns["detected"]), 17, 12)}
+    features = FeatureConfig(variant="xy+features", feature_pooling="bilinear")
+    wanted = LifterSpec(arch="tcn", model={}, features=features)
+    options = {"frames": 3, "depth": "measured", "val_split": "train", "task": "2d3d"}
+
+    spec = make_spec(wanted, said_of(learned, models={}), columns, **options)
+    assert spec.features.feature_pooling == "bilinear"  # the table does not say it
+    assert spec.data["networks"] == {}
+    models = {"people": ModelRecord("p", "1"), "poses2d": ModelRecord("rtmpose-m", "ab" * 32)}
+    config = {"detect_depth": {"features": "nearest_4"}}
+    detected = said_of(learned, models=models, config=config)
+    spec = make_spec(wanted, detected, columns, **options)
+    assert spec.features.feature_pooling == "nearest_4"
+    assert spec.data["networks"] == {"poses2d": ["rtmpose-m", "ab" * 32]}
+
+    other = {"poses2d": ModelRecord("rtmpose-m", "cd" * 32)}
+    with pytest.raises(DataError, match="of different networks: rtmpose-m"):
+        make_spec(wanted, detected + said_of(detected, models=other), columns, **options)
+    config = {"detect_depth": {"features": "nearest_1"}}
+    with pytest.raises(DataError, match="read differently: nearest_1, nearest_4"):
+        make_spec(wanted, detected + said_of(detected, config=config), columns, **options)
+
+
+@pytest.mark.parametrize(
+    ("features", "target", "named"),
+    [
+        (FeatureConfig(scale="depth"), TargetConfig(), "features.scale=depth"),
+        (FeatureConfig(), TargetConfig(convention="image", factor="depth"), "target.factor=depth"),
+    ],
+)
+def test_distances_are_not_taken_from_depth_without_metres(
+    write_xycd: Write, features: FeatureConfig, target: TargetConfig, named: str
+) -> None:
+    learned = read(write_xycd()).learned
+    columns = load_tables(learned, Loading()).columns
+    wanted = LifterSpec(arch="tcn", model={}, features=features, target=target)
+    options = {"frames": 3, "val_split": "train", "task": "2d3d"}
+    for kind in ({}, {"depth_kind": "metric"}, {"depth_kind": None}):
+        make_spec(wanted, said_of(learned, extra=kind), columns, depth="measured", **options)
+    relative = said_of(learned, extra={"depth_kind": "relative"})
+    with pytest.raises(DataError, match=f"{named} needs distances .* h36m is relative"):
+        make_spec(wanted, relative, columns, depth="measured", **options)
+    make_spec(wanted, relative, columns, depth="true", **options)  # which is in metres
+    neither = replace(wanted, features=FeatureConfig(), target=TargetConfig())
+    make_spec(neither, relative, columns, depth="measured", **options)
 
 
 def test_lifters_that_know_bones_are_told_the_tables_skeleton(write_xycd: Write) -> None:

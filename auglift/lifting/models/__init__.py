@@ -58,6 +58,12 @@ def build_model(
     for name in arguments:
         if name not in known:
             raise unknown_name(f"argument of {arch}", name, known)
+    if any(width < 2 for width in feature_groups):
+        raise ConfigError(
+            f"features are normalised over each joint's numbers, and groups of "
+            f"{' and '.join(map(str, feature_groups))} leave one without any other",
+            hint="a network whose tapped tensor has more channels, or a variant without +features",
+        )
     n_plain = in_channels - sum(feature_groups)
     n_projected = n_plain + PROJECTED * len(feature_groups)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from auglift.errors import UsageError
+from auglift.errors import ConfigError, UsageError
 from auglift.lifting.models import PROJECTED, build_model
 from auglift.lifting.models.depth_pathway import DepthPathway
 from auglift.lifting.models.feature_projection import FeatureProjection
@@ -16,6 +16,12 @@ def test_an_unknown_architecture_lists_the_known_ones():
         build_model("tnc")
     assert "did you mean 'tcn'" in caught.value.hint
     assert "motionagformer" in caught.value.hint
+
+
+def test_a_feature_that_stands_alone_cannot_be_normalised():
+    with pytest.raises(ConfigError, match="groups of 8 and 1 leave one without") as caught:
+        build_model("tcn", frames=9, in_channels=3 + 9, feature_groups=(8, 1))
+    assert "+features" in str(caught.value.hint)
 
 
 def test_wrappers_stand_in_their_order_and_take_what_is_theirs():
