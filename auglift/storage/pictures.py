@@ -21,7 +21,7 @@ from auglift.storage.atomic import write_bytes
 Picture = npt.NDArray[np.uint8]
 """RGB, (H, W, 3)."""
 
-MOST_KEPT = 64
+MOST_KEPT = 16
 """Pictures' worth of memory that waits for the next ones: some batches."""
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
