@@ -137,3 +137,15 @@ def test_the_command():
     assert {m["kind"] for m in document["models"]} == {"person"}
     assert run("fetch", "rtmdet-m").returncode == 4
     assert run("dance").returncode == 2
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_list_can_be_read_on_a_narrow_terminal(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    listed = CliRunner().invoke(app, ["models", "list"]).stdout.splitlines()
+    ids = by_id(models(ModelsConfig()))
+    for name in ids:  # whole, with its licence
+        (line,) = [line for line in listed if line.split()[:1] == [name]]
+        assert ids[name].licence in line
+    assert len(listed) < 2 * len(ids)
+    assert ("what it is" in listed[0]) == (width == 140)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from auglift.cli.session import Session
 from auglift.cli.tables import number, results_table
 from auglift.models import ModelsConfig, ModelsResult, ModelState
+
+LEAST_WIDTH = 18
+"""Of the column of words, for it to be shown."""
 
 STATUS = {
     "embedded": "[green]in the package[/green]",
@@ -61,7 +67,7 @@ def models(
         if not session.json:
             session.write(str(result.models[0].path))
         return
-    session.show(result.as_dict(), _table(result))
+    session.show(result.as_dict(), _table(result, get_terminal_size().columns))
     for model in result.wrong:
         session.say(f"[red]{escape(model.id)}[/red]: {escape(model.problem)}")
     if any(model.non_commercial for model in result.models):
@@ -71,14 +77,25 @@ def models(
         raise typer.Exit(4)
 
 
-def _table(result: ModelsResult) -> Table:
+def _table(result: ModelsResult, width: int) -> Table:
+    rows = list(_rows(result))
+    needed = sum(max(len(Text.from_markup(row[i])) + 2 for row in rows) for i in range(5))
+    # What it is, is left out where it would get a letter a line.
+    n_columns = 6 if width - needed >= LEAST_WIDTH else 5
     table = results_table("model", "kind", "", "#MB", "licence", "what it is")
+    del table.columns[n_columns:]
     for column in table.columns[:5]:
         column.no_wrap = True
+    for row in rows:
+        table.add_row(*row[:n_columns])
+    return table
+
+
+def _rows(result: ModelsResult) -> Iterator[tuple[str, ...]]:
     for model in result.models:
         limit = " [yellow]![/yellow]" if model.non_commercial else ""
         size = number(model.size_mb, 1) if model.size_mb is not None else ""
-        table.add_row(
+        yield (
             model.id,
             model.kind,
             STATUS[model.status],
@@ -86,7 +103,6 @@ def _table(result: ModelsResult) -> Table:
             escape(model.licence) + limit,
             escape(_in_short(model)),
         )
-    return table
 
 
 def _in_short(model: ModelState) -> str:

@@ -76,7 +76,8 @@ Device = Annotated[
     str | None,
     typer.Option(
         "--device",
-        help="auto, cpu, cuda, cuda:1 or mps. cuda that does not bind is an error.",
+        help="auto, cpu, cuda, cuda:1 or mps; for detect-depth and infer also tensorrt and coreml. "
+        "What does not bind is an error.",
         rich_help_panel=RUN,
     ),
 ]

@@ -52,7 +52,7 @@ class Tools:
                 Workspace(self.config.root),
                 self.config.checkpoint,
                 **given._asdict(),
-                device=pick_device(self.config.device),
+                device=pick_device(_device_of_torch(self.config.device)),
                 model_dir=self.config.model_dir,
             )
         return self.lifters[given]
@@ -90,6 +90,12 @@ class Tools:
             require_networks(spec, opened.models)
             self.detectors[wanted] = opened
         return self.detectors[wanted]
+
+
+def _device_of_torch(device: str) -> str:
+    """The device as PyTorch knows it: TensorRT and CoreML are ONNX Runtime's ways to a GPU."""
+    kind, colon, index = device.partition(":")
+    return {"tensorrt": "cuda", "coreml": "mps"}.get(kind, kind) + colon + index
 
 
 def _networks_for(spec: LifterSpec, config: InferConfig) -> _Networks:

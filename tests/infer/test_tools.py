@@ -13,7 +13,7 @@ from auglift.detection import zoo_detector
 from auglift.detection.default_models import REAL, VIRTUAL
 from auglift.detection.zoo_detector import OpenedDetector
 from auglift.errors import MissingExtraError, UsageError
-from auglift.infer import InferConfig, InferResult, infer
+from auglift.infer import InferConfig, InferResult, infer, tools
 from auglift.infer.tools import require_networks
 from auglift.lifting.spec import LifterSpec
 from auglift.storage.table_metadata import ModelRecord
@@ -133,3 +133,9 @@ def test_a_package_that_nothing_asks_for_may_be_missing(
 def test_an_unknown_tracker_is_said_before_anything_is_opened(run: Run, film: Path) -> None:
     with pytest.raises(UsageError, match="unknown tracker 'bytetrak'"):
         run(film, checkpoint="no such run", tracker="bytetrak")
+
+
+def test_tensorrt_is_cuda_to_the_lifter() -> None:
+    names = ("auto", "cpu", "cuda:1", "tensorrt", "tensorrt:1", "coreml", "mps")
+    found = [tools._device_of_torch(name) for name in names]
+    assert found == ["auto", "cpu", "cuda:1", "cuda", "cuda:1", "mps", "mps"]
