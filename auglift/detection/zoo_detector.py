@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from auglift.storage.onnx_providers import create_session
 from auglift.storage.onnx_session import OnnxModel, open_model
 from auglift.storage.table_metadata import ModelRecord
 from auglift.storage.zoo import model_path
+
+logger = logging.getLogger(__name__)
 
 Options = Mapping[str, Mapping[str, Any]]
 """Arguments by role: people, poses2d, depth."""
@@ -161,7 +164,10 @@ class _Opening:
         if isinstance(graph, Path):
             return open_model(graph, self.device, self.threads)
         session = create_session(graph, self.device, self.threads, in_half=in_half)
-        return OnnxModel(session, self.paths[role])
+        model = OnnxModel(session, self.paths[role])
+        if in_half and not model.has_own_memory:
+            logger.warning("%s: half precision gains nothing on a CPU", model.path.name)
+        return model
 
 
 def is_half(precision: str | None) -> bool:

@@ -77,11 +77,15 @@ def test_a_graph_without_float32_weights_is_refused(tmp_path: Path) -> None:
     assert caught.value.where == str(tmp_path / "net.onnx")
 
 
-def test_an_option_brings_it_to_a_role(virtual_picture: np.ndarray) -> None:
+def test_an_option_brings_it_to_a_role(
+    virtual_picture: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = open_detector(*FILES, device="cpu", threads=1)
     half = open_detector(*FILES, device="cpu", threads=1, options={"depth": {"precision": "fp16"}})
     assert half.choices["depth"].options == {"precision": "fp16"}
     assert half.choices["people"] == whole.choices["people"]
+    (record,) = caplog.records
+    assert record.message == "virtual_depth.onnx: half precision gains nothing on a CPU"
     (one,), (other,) = (opened.detector.detect([virtual_picture]) for opened in (whole, half))
     np.testing.assert_array_equal(one.joints_2d, other.joints_2d)
     valid = one.depth_valid & other.depth_valid
