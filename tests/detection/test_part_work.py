@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -104,6 +105,22 @@ def test_threads_change_nothing_even_if_a_batch_is_overtaken(part: Part, tmp_pat
     recorder, _ = detect(part, tmp_path, threads=3, slow=True)
     assert recorder.asked[0] != [(10, 501.0), (30, 503.0)]
     assert part.path.read_bytes() == alone
+
+
+def test_opencv_does_not_take_the_lanes_cpus(part: Part, tmp_path: Path, monkeypatch) -> None:
+    seen = []
+    look = Recorder.look
+    monkeypatch.setattr(
+        Recorder, "look", lambda *args, **asked: seen.append(cv2.getNumThreads()) or look(*args)
+    )
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        detect(part, tmp_path)
+        assert set(seen) == {1}
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_unreadable_pictures_are_left_out_of_the_batch(part: Part, tmp_path: Path) -> None:
