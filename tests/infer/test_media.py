@@ -146,7 +146,7 @@ def test_a_tail_of_garbage_leaves_what_came_before(
 class OnePerson:
     """In the detector's place: somebody in every picture; counts the pictures that are alive."""
 
-    depth = None
+    depth, n_features = None, 0
 
     def __init__(self) -> None:
         self.skeleton = H36M_17

@@ -55,7 +55,7 @@ def test_online_looks_at_one_video_and_never_ahead(root: Path, film: Path) -> No
 class SamePlace:
     """In the detector's place: one person, always where he was."""
 
-    skeleton, depth = H36M_17, None
+    skeleton, depth, n_features = H36M_17, None, 0
 
     def detect(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
         points = np.linspace([20.0, 10.0], [40.0, 80.0], 17, dtype=np.float32)[None]
