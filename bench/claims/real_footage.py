@@ -62,7 +62,8 @@ JOINTS_OF_STATURE = 0.9
 """From the ankles to the eyes: about so much of a standing person's stature."""
 
 TILES = 4
-TRACK_ARRAYS = tuple(f.name for f in fields(PersonTrack) if f.name != "person")
+# Lifters that use the networks' features are no part of this.
+TRACK_ARRAYS = tuple(f.name for f in fields(PersonTrack) if f.name not in ("person", "features"))
 
 
 class SeenClip(NamedTuple):
