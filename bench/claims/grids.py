@@ -47,12 +47,14 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "model": {"channels": 256, "dropout": 0.1},
     },
     "poseformer": {
-        "arch": "poseformer", "frames": 5, "batch_size": 64, "stride": 3, "epochs": 4,
+        "arch": "poseformer", "frames": 5, "batch_size": 64, "stride": 3, "epochs": 6,
+        "clip_norm": 1.0,
         "model": {"channels": 16, "layers": 2, "heads": 2},
     },
     # Answers for all frames of a clip at once, so few clips are many poses.
     "motionbert": {
-        "arch": "motionbert", "frames": 27, "batch_size": 8, "epochs": 3,
+        "arch": "motionbert", "frames": 27, "batch_size": 8, "epochs": 4,
+        "lr": 2e-3, "clip_norm": 1.0,
         "model": {"channels": 32, "rep_channels": 64, "layers": 2, "heads": 2},
     },
 }  # fmt: skip
