@@ -53,8 +53,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     },
     # Answers for all frames of a clip at once, so few clips are many poses.
     "motionbert": {
-        "arch": "motionbert", "frames": 27, "batch_size": 8, "epochs": 4,
-        "lr": 2e-3, "clip_norm": 1.0,
+        "arch": "motionbert", "frames": 27, "batch_size": 8, "epochs": 5,
+        "clip_norm": 1.0,
         "model": {"channels": 32, "rep_channels": 64, "layers": 2, "heads": 2},
     },
 }  # fmt: skip
