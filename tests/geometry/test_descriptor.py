@@ -42,22 +42,6 @@ def brute_pixels(x: float, y: float, radius: float, picture_wh: tuple[int, int])
     ]
 
 
-def brute_upsample(depth_map, picture_wh: tuple[int, int]):
-    """The whole map at the picture's size, align-corners, one pixel at a time."""
-    (width, height), (h, w) = picture_wh, depth_map.shape
-    full = np.empty((height, width), dtype=depth_map.dtype)
-    for row in range(height):
-        for column in range(width):
-            u, v = column * (w - 1) / max(width - 1, 1), row * (h - 1) / max(height - 1, 1)
-            left, top, right, bottom = int(u), int(v), int(np.ceil(u)), int(np.ceil(v))
-            along, down = depth_map.dtype.type(u - left), depth_map.dtype.type(v - top)
-            a, b = depth_map[top, left], depth_map[top, right]
-            c, d = depth_map[bottom, left], depth_map[bottom, right]
-            above, below = a + (b - a) * along, c + (d - c) * along
-            full[row, column] = above + (below - above) * down
-    return full
-
-
 def brute_describe(full, points, radii, quantiles):
     height, width = full.shape
     rows, valid = [], []
@@ -254,7 +238,7 @@ def test_quantiles_equal_numpys(seed: int, low: float, high: float):
     st.tuples(st.integers(1, 12), st.integers(1, 12)),
     st.integers(0, 99),
 )
-def test_describe_equals_the_brute_force(discs, picture_wh, map_hw, seed):
+def test_describe_equals_the_brute_force(brute_upsample, discs, picture_wh, map_hw, seed):
     rng = np.random.default_rng(seed)
     depth_map = rng.uniform(0.3, 20, map_hw).astype(np.float32)
     depth_map[rng.random(map_hw) < 0.1] = rng.choice([np.nan, np.inf, 0.0, -40.0])

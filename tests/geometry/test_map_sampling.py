@@ -13,25 +13,11 @@ quick = settings(deadline=None, max_examples=50)
 sizes = st.integers(1, 40)
 
 
-def brute_upsample(depth_map, picture_wh: tuple[int, int]):
-    """The whole map at the picture's size, align-corners, one pixel at a time."""
-    (width, height), (h, w) = picture_wh, depth_map.shape
-    full = np.empty((height, width), dtype=depth_map.dtype)
-    for row in range(height):
-        for column in range(width):
-            u, v = column * (w - 1) / max(width - 1, 1), row * (h - 1) / max(height - 1, 1)
-            left, top, right, bottom = int(u), int(v), int(np.ceil(u)), int(np.ceil(v))
-            along, down = depth_map.dtype.type(u - left), depth_map.dtype.type(v - top)
-            a, b = depth_map[top, left], depth_map[top, right]
-            c, d = depth_map[bottom, left], depth_map[bottom, right]
-            above, below = a + (b - a) * along, c + (d - c) * along
-            full[row, column] = above + (below - above) * down
-    return full
-
-
 @quick
 @given(sizes, sizes, sizes, sizes, st.integers(0, 99), st.sampled_from([np.float32, np.float64]))
-def test_samples_equal_the_upsampled_map_bit_by_bit(h, w, width, height, seed, dtype):
+def test_samples_equal_the_upsampled_map_bit_by_bit(
+    brute_upsample, h, w, width, height, seed, dtype
+):
     depth_map = np.random.default_rng(seed).uniform(0.5, 20, (h, w)).astype(dtype)
     full = brute_upsample(depth_map, (width, height))
     xy = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)

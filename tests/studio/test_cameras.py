@@ -8,7 +8,7 @@ import pytest
 from auglift.errors import DataError, UsageError
 from auglift.studio.bodies import STUDIO
 from auglift.studio.cameras import draw_cameras, frames_on_stage
-from auglift.studio.places import LAB, SCENES, STREET, WIDE, get_scene
+from auglift.studio.places import LAB, ROOM, SCENES, STREET, WIDE, get_scene
 from auglift.studio.rigs import LAB_CAMERAS, STAGE_M
 
 RATE_HZ = 25.0
@@ -156,6 +156,22 @@ def test_wide_covers_its_distribution():
     assert np.ptp(places, axis=0).min() > 0.45  # off centre
     truncated = [not in_picture(camera, joints[0]) for camera in drawn]
     assert 0.05 < np.mean(truncated) < 0.7
+
+
+def test_people_in_a_room_stand_near_the_middle() -> None:
+    joints = people(5)
+    middle = joints.mean(axis=(0, 1, 2))
+    aside = {
+        spec.name: max(
+            np.abs(camera.project(camera.to_camera(middle)) / camera.image_wh - 0.5).max()
+            for i in range(20)
+            for camera in [
+                draw_cameras(spec, joints, RATE_HZ, np.random.default_rng(i))["camera"][0]
+            ]
+        )
+        for spec in (ROOM, WIDE)
+    }
+    assert aside["room"] < 0.25 < aside["wide"]
 
 
 def test_wide_rides_along_when_no_tripod_can_hold_the_walk():

@@ -119,6 +119,8 @@ def test_conditions_change_what_they_are_named_for_and_nothing_else() -> None:
     assert [config_of(rule, "cmu").radius_rule for rule in RADII] == ["paper", "code"]
     assert config_of("radius-fixed", "cmu").r_max_px == plain.r_min_px
     assert config_of("double", "uiprmd").noise_level == "double"
+    study = config_of("study", "cmu")
+    assert (study.scene, study.retarget, study.noise.tilt_error_deg) == ("room", False, 0.0)
 
 
 def test_all_bodies_of_a_validation_subject_are_held_back() -> None:
