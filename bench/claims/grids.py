@@ -51,8 +51,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "clip_norm": 1.0,
         "model": {"channels": 16, "layers": 2, "heads": 2},
     },
-    # Answers for all frames of a clip at once, so few clips are many poses. Clips of 27 frames, 8 in
-    # a step, were of too few people: worse after five epochs than these after two.
+    # Answers for all frames of a clip, so few clips are many poses. With clips of 27 frames, 8 in a
+    # step, too few people met: worse after five epochs than these after two.
     "motionbert": {
         "arch": "motionbert", "frames": 9, "batch_size": 32, "epochs": 4,
         "clip_norm": 1.0,

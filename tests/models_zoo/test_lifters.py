@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from auglift.config import load_config, recipe_path
@@ -14,6 +17,7 @@ from auglift.train import TrainConfig
 
 LIFTERS = [card for card in load_cards().values() if card.kind == LIFTER]
 LARGEST_MB = 25.0
+README = Path(__file__).parents[2] / "README.md"
 
 embedded = pytest.mark.parametrize("card", LIFTERS, ids=lambda card: card.id)
 
@@ -45,6 +49,20 @@ def test_its_past_is_told(card: Card) -> None:
     assert f"auglift train --recipe {card.id}" in facts.retrain
     for data in facts.training_data:
         assert f"auglift simulate --dataset {data.dataset}" in facts.retrain
+
+
+@embedded
+def test_the_readme_shows_its_score(card: Card) -> None:
+    facts = card.lifter
+    assert facts is not None
+    (row,) = re.findall(
+        rf"^\| `{card.id}` \| .*$", README.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    *_, size, cmu, uiprmd, _ = (cell.strip() for cell in row.split("|"))
+    assert float(size) == pytest.approx(facts.size_mb, abs=0.051)
+    scores = re.findall(r"P1 ([\d.]+), P2 ([\d.]+) mm on (\w+)", card.score)
+    assert [f"{p1}/{p2}" for p1, p2, _ in scores] == [cmu, uiprmd]
+    assert [dataset for *_, dataset in scores] == ["cmu", "uiprmd"]
 
 
 @embedded

@@ -6,7 +6,8 @@ A window's tokens, joints × frames of them, all attend to each other. A token c
 multiplications in a block's linear layers and 2 · width · N in its attention to N tokens, so that
 attention in full is the smaller part up to N = 6 · width: 67 frames of 17 joints at the default
 width. Whole-body poses of many frames are better served by `transformer`, which attends to joints
-and frames in turn. Clips longer than `frames` are covered by overlapping windows.
+and frames in turn. Clips longer than `frames` are covered by overlapping windows, three to a frame,
+whose poses are averaged.
 
 Every joint's pose is read from its own token of `width` numbers; nothing has to pass through one
 vector for the whole pose, so that the width is free of the number of joints.
@@ -23,7 +24,7 @@ from auglift.errors import unknown_name
 from auglift.lifting.models.blocks import PreNormBlock, rising_rates, run_blocks
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.models.joint_tokens import JointTokens, init_linear
-from auglift.lifting.models.windows import stitch
+from auglift.lifting.models.windows import blend
 
 READOUTS = ("joint", "mean", "cls")
 
@@ -85,7 +86,7 @@ class ViT(LifterModel):
         if frames == 1:
             singles = features.flatten(0, 1)[:, None]
             return self._window(singles).view(*features.shape[:3], self.width)
-        return stitch(self._window, features, frames, block=(frames + 1) // 2)
+        return blend(self._window, features, frames, hop=max(1, frames // 3))
 
     def decode(self, hidden: Tensor) -> Tensor:
         """Each joint from its own numbers."""

@@ -1,9 +1,10 @@
 """Running a network that knows windows of one length over clips of any length.
 
 A `stage` sees windows (N, frames, ...) and gives one token for each (`slide`), or one for each of
-their frames (`stitch`). Windows are made and processed a few at a time: a clip's windows overlap,
-so all of them at once would take `frames` times the clip's memory, and on a CPU small batches are
-also faster, because they stay in its caches.
+their frames, of which one is kept (`stitch`) or the mean is taken (`blend`). Windows are made and
+processed a few at a time: a clip's windows overlap, so all of them at once would take `frames`
+times the clip's memory, and on a CPU small batches are also faster, because they stay in its
+caches.
 """
 
 from __future__ import annotations
@@ -59,6 +60,33 @@ def stitch(stage: Stage, tokens: Tensor, frames: int, block: int) -> Tensor:
         # Copied, or the parts would hold on to what is not kept.
         parts.append(torch.cat([whole[:, k, pieces[i + k]] for k in range(len(some))], dim=1))
     return torch.cat(parts, dim=1)
+
+
+def blend(stage: Stage, tokens: Tensor, frames: int, hop: int) -> Tensor:
+    """(B, T, ...) → (B, T, ...): windows start every `hop` frames; a frame's token is their mean.
+
+    A window weighs the more, the nearer its middle a frame lies, so that nothing jumps where one
+    begins or ends. For stages whose tokens differ from poses by a linear layer at most: there the
+    mean of tokens is that of poses. A clip that fits one window is one window.
+    """
+    n_frames = tokens.shape[1]
+    if n_frames <= frames:
+        return stage(tokens)
+    starts = [*range(0, n_frames - frames, hop), n_frames - frames]
+    places = torch.arange(frames, device=tokens.device)
+    weights = torch.minimum(places + 1, frames - places).to(tokens.dtype)
+    total = tokens.new_zeros(n_frames)
+    blended: Tensor | None = None
+    for some in (starts[i : i + _at_once(tokens)] for i in range(0, len(starts), _at_once(tokens))):
+        windows = torch.stack([tokens[:, start : start + frames] for start in some], dim=1)
+        whole = torch.einsum("bnt...,t->bnt...", _batched(stage, windows), weights)
+        if blended is None:
+            blended = whole.new_zeros(len(tokens), n_frames, *whole.shape[3:])
+        for k, start in enumerate(some):
+            blended[:, start : start + frames] += whole[:, k]
+            total[start : start + frames] += weights
+    assert blended is not None  # there is a window
+    return torch.einsum("bt...,t->bt...", blended, 1 / total)
 
 
 def _batched(stage: Stage, windows: Tensor) -> Tensor:

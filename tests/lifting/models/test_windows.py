@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from auglift.lifting.models.windows import CPU_WINDOWS, slide, stitch
+from auglift.lifting.models.windows import CPU_WINDOWS, blend, slide, stitch
 
 
 def with_places(windows: Tensor) -> Tensor:
@@ -37,8 +39,26 @@ def test_stitching_keeps_every_frame_once_with_the_context_of_its_block(
     assert (after >= (n_frames - 1 - number).clamp(max=frames - lead - block)).all()
 
 
-def test_a_short_clip_is_one_short_window() -> None:
-    assert torch.equal(stitch(with_places, clip(1, 4), 9, 3)[0, :, 1], torch.arange(4))
+@given(frames=st.integers(1, 9), more=st.integers(0, 60), n_clips=st.integers(1, 3), data=st.data())
+@settings(deadline=None, max_examples=50)
+def test_blending_takes_the_mean_of_all_windows_by_how_near_their_middle_is(
+    frames: int, more: int, n_clips: int, data: st.DataObject
+) -> None:
+    hop = data.draw(st.integers(1, frames))
+    n_frames = frames + more
+    found = blend(with_places, clip(n_clips, n_frames).double(), frames, hop)
+    starts = {*range(0, more, hop), more}
+    for frame in range(n_frames):
+        places = [frame - start for start in starts if start <= frame < start + frames]
+        weights = [min(place + 1, frames - place) for place in places]
+        mean = sum(w * p for w, p in zip(weights, places, strict=True)) / sum(weights)
+        expected = torch.tensor([frame, mean if more else frame], dtype=torch.float64)
+        torch.testing.assert_close(found[:, frame], expected.expand(n_clips, -1))
+
+
+@pytest.mark.parametrize("join", [stitch, blend])
+def test_a_short_clip_is_one_short_window(join: Callable[..., Tensor]) -> None:
+    assert torch.equal(join(with_places, clip(1, 4), 9, 3)[0, :, 1], torch.arange(4))
 
 
 @pytest.mark.parametrize("n_clips", [1, 3])
@@ -59,4 +79,5 @@ def test_few_windows_are_in_memory_at_once(n_clips: int) -> None:
     slide(stage, clip(n_clips, 100), 9)
     assert sum(sizes) == n_clips * 92
     stitch(stage, clip(n_clips, 100), 9, 1)
+    blend(stage, clip(n_clips, 100).float(), 9, 1)
     assert max(sizes) <= max(CPU_WINDOWS, n_clips)
