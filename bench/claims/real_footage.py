@@ -5,7 +5,7 @@
 
 In:  a folder of videos, a folder with the three ONNX networks of `NETWORKS`, and lifters by name
      (of the zoo, or runs below --root).
-Out: a Markdown table on stdout and in `real_footage.md`, and a picture for each clip and lifter.
+Out: a table on stdout; `real_footage.md` with it and a picture for each clip and lifter.
 
 Nobody knows where these people's joints were: what is measured (`footage_measures.py`) is whether
 bones keep their length, left equals right, the poses fall onto the picture, and how much they
@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from footage_measures import Steadiness, measure
+from footage_measures import measure
+from footage_page import Row, page, table
 
 from auglift.detection.clip import detect_clip
 from auglift.detection.detector import Detector
@@ -72,16 +73,6 @@ class SeenClip(NamedTuple):
     path: Path
     image_wh: tuple[int, int]
     tracks: list[PersonTrack]
-
-
-class Row(NamedTuple):
-    """One person of one clip by one lifter."""
-
-    lifter: str
-    clip: str
-    person: int
-    smoothing: str
-    steadiness: Steadiness
 
 
 # ------------------------------------------------------------------------------ what is seen
@@ -188,35 +179,6 @@ def rows(clip: SeenClip, opened: OpenedLifter, poses: Sequence[np.ndarray]) -> I
 # ------------------------------------------------------------------------------ for the eye
 
 
-HEADINGS = (
-    "lifter", "clip", "person", "smoothing", "bones vary, %", "the worst, %", "left/right, %",
-    "off the picture, px", "of the height, %", "jitter, m/s²",
-)  # fmt: skip
-
-
-def table(found: Sequence[Row]) -> str:
-    """Markdown: for each lifter the mean of all people, then every one."""
-    lines = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * 4 + "---:|" * (len(HEADINGS) - 4)]
-    for lifter, smoothing in dict.fromkeys((row.lifter, row.smoothing) for row in found):
-        some = [r.steadiness for r in found if (r.lifter, r.smoothing) == (lifter, smoothing)]
-        lines.append(_line([f"**{lifter}**", "all", f"{len(some)} people", smoothing], some))
-    lines += [_line([r.lifter, r.clip, str(r.person), r.smoothing], [r.steadiness]) for r in found]
-    return "\n".join(lines) + "\n"
-
-
-def _line(words: list[str], some: Sequence[Steadiness]) -> str:
-    def mean(name: str) -> float:
-        return float(np.mean([getattr(one, name) for one in some]))
-
-    worst = f"{mean('worst_percent'):.1f}" + (f" ({some[0].worst_bone})" if len(some) == 1 else "")
-    numbers = [
-        f"{mean('bones_percent'):.1f}", worst, f"{mean('sides_percent'):.1f}",
-        f"{mean('picture_px'):.1f}", f"{mean('picture_percent'):.1f}",
-        f"{mean('jitter_m_s2'):.1f}",
-    ]  # fmt: skip
-    return f"| {' | '.join([*words, *numbers])} |"
-
-
 def draw(path: Path, clip: SeenClip, opened: OpenedLifter, poses: Sequence[np.ndarray]) -> None:
     """Frames from the whole clip, with the people drawn in and their smoothed poses beside them."""
     skeleton = opened.lifter.skeleton
@@ -258,6 +220,7 @@ def main() -> None:
         see(path, options.weights, options.work) for path in sorted(options.clips.glob("*.mp4"))
     ]
     found: list[Row] = []
+    pictures: list[str] = []
     for name in options.lifter:
         opened = open_lifter(Workspace(options.root), name, has_depth=True)
         for clip in clips:
@@ -266,10 +229,10 @@ def main() -> None:
             if options.output is not None:
                 file = f"{clip.path.stem}_{opened.name.replace('/', '_')}.jpg"
                 draw(options.output / file, clip, opened, poses)
-    text = table(found)
-    print(text, end="")
+                pictures.append(file)
+    print(table(found), end="")
     if options.output is not None:
-        write_text(options.output / "real_footage.md", text)
+        write_text(options.output / "real_footage.md", page(found, sorted(pictures)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""The page about real footage: what was measured of whom, in words and tables, and the pictures.
+
+In: a `Row` for each person, lifter and smoothing. Out: Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from footage_measures import Steadiness
+
+OPENING = """\
+# Real clips through real networks
+
+Made by `python bench/claims/real_footage.py`. A person detector (RTMDet-nano), a 2D pose network
+under RTMPose's contract (MoveNet) and a depth network under Depth Anything's contract
+(TCMonoDepth-small) look at three short clips; the embedded lifters make 3D poses of what they find.
+They are small networks: the depth network knows no metres (one factor for a clip gives its people a
+usual stature), and nobody has modelled its errors in training.
+
+Nobody knows where these people's joints were. So this says how steady and even the poses are and
+whether they fall onto the picture, not how right they are; a lifter that always answered with one
+stiff figure would have steady bones.
+
+* **bones vary**: standard deviation of a bone's length over the frames, by its mean; the mean of
+  all bones, and the worst one (named by the joint at its end).
+* **left/right**: difference of a left and the right bone, by their mean.
+* **off the picture**: median distance of the projected joints from those that were detected for
+  sure, and the same by the person's height in the picture.
+* **jitter**: mean acceleration of the joints about the root; people accelerate too, so only the
+  difference between lifters of the same clip says something.
+
+`none` is what the lifter gives, `butterworth` the same after smoothing.
+"""
+
+
+class Row(NamedTuple):
+    """One person of one clip by one lifter."""
+
+    lifter: str
+    clip: str
+    person: int
+    smoothing: str
+    steadiness: Steadiness
+
+
+HEADINGS = (
+    "lifter", "clip", "person", "smoothing", "bones vary, %", "the worst, %", "left/right, %",
+    "off the picture, px", "of the height, %", "jitter, m/s²",
+)  # fmt: skip
+
+
+def page(found: Sequence[Row], pictures: Sequence[str]) -> str:
+    """The whole text; pictures by their names beside it."""
+    shown = "\n".join(f"![{name.rsplit('.', 1)[0]}]({name})\n" for name in pictures)
+    return f"{OPENING}\n{table(found)}\n## Pictures\n\n{shown}"
+
+
+def table(found: Sequence[Row]) -> str:
+    """Markdown: for each lifter the mean of all people, then every one."""
+    lines = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * 4 + "---:|" * (len(HEADINGS) - 4)]
+    for lifter, smoothing in dict.fromkeys((row.lifter, row.smoothing) for row in found):
+        some = [r.steadiness for r in found if (r.lifter, r.smoothing) == (lifter, smoothing)]
+        lines.append(_line([f"**{lifter}**", "all", f"{len(some)} people", smoothing], some))
+    lines += [_line([r.lifter, r.clip, str(r.person), r.smoothing], [r.steadiness]) for r in found]
+    return "\n".join(lines) + "\n"
+
+
+def _line(words: list[str], some: Sequence[Steadiness]) -> str:
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(one, name) for one in some]))
+
+    worst = f"{mean('worst_percent'):.1f}" + (f" ({some[0].worst_bone})" if len(some) == 1 else "")
+    numbers = [
+        f"{mean('bones_percent'):.1f}", worst, f"{mean('sides_percent'):.1f}",
+        f"{mean('picture_px'):.1f}", f"{mean('picture_percent'):.1f}",
+        f"{mean('jitter_m_s2'):.1f}",
+    ]  # fmt: skip
+    return f"| {' | '.join([*words, *numbers])} |"
