@@ -7,7 +7,7 @@ from typing import Any
 
 from conditions import DEFAULT, DOUBLE, HALF, RADII, STUDY, SYSTEMATIC, VIEWS
 from gains import Change
-from grids import FASTEST, TESTS, VARIANTS
+from grids import FASTEST, TEMPORAL, TESTS, VARIANTS
 from measure import LESS_OFFSET, N_BINS
 from results import HELD_OUT, ID, OOD, Cell, Column, Error, Results, core_cell
 
@@ -21,8 +21,11 @@ FIRST_STUDY = {
     "xycd": ((58.1, 45.9), (86.8, 63.4)),
     "casp": ((56.8, 45.0), (84.8, 62.5)),
     "casp, true depth": ((36.1, 29.2), (56.7, 41.4)),
+    "xy, 9 frames": ((66.5, 51.5), (119.4, 78.0)),
+    "casp, 9 frames": ((50.6, 39.8), (77.5, 54.4)),
 }
-"""P1 and P2, mm, of a one-frame network that learned from CMU, tested on CMU and on UI-PRMD."""
+"""P1 and P2, mm, of a network (of one frame, unless it says more) that learned from CMU, tested on
+CMU and on UI-PRMD."""
 
 KINDS = {"in distribution": ID, "across data sets": OOD}
 NAMES = {"cmu": "CMU", "uiprmd": "UI-PRMD", "both": "both"}
@@ -220,9 +223,13 @@ def study(results: Results) -> str:
 
 def study_cell(name: str, column: Column) -> Cell:
     """Where a row of `FIRST_STUDY` was measured."""
-    variant, _, true = name.partition(", ")
-    depth, label = ("true", "true") if true else ("measured", "")
-    return Cell("study", FASTEST, column, variant, depth, label, STUDY, STUDY)
+    variant, _, how = name.partition(", ")
+    arch, depth, label = {
+        "": (FASTEST, "measured", ""),
+        "true depth": (FASTEST, "true", "true"),
+        "9 frames": (TEMPORAL, "measured", "frames"),
+    }[how]
+    return Cell("study", arch, column, variant, depth, label, STUDY, STUDY)
 
 
 def noise(results: Results) -> str:

@@ -184,7 +184,7 @@ def test_parts_that_were_not_run_are_left_out(helpful: Results) -> None:
 
 def test_the_first_studys_numbers_stand_beside_ours(helpful: Results) -> None:
     rows = study(helpful).splitlines()
-    assert len(rows) == 2 + 5
+    assert len(rows) == 2 + 7
     xy = [float(cell) for cell in rows[2].split("|")[2:-1]]
     casp = [float(cell) for cell in rows[5].split("|")[2:-1]]
     assert xy[2:4] == [76.3, 56.1]
@@ -194,6 +194,8 @@ def test_the_first_studys_numbers_stand_beside_ours(helpful: Results) -> None:
     said = list(wording.study(helpful))
     assert "in the first study by −25.6 %" in said[0]
     assert "P2" in said[1]
+    assert [float(cell) for cell in rows[8].split("|")[4:6]] == [50.6, 39.8]  # casp of 9 frames
+    assert said[2].startswith("Aim for casp of 9 frames on CMU: P1 at most 46 mm (")
 
 
 def test_the_report_leads_to_the_real_footage(helpful: Results, tmp_path: Path) -> None:
