@@ -64,6 +64,11 @@ class Results:
         there = {cell.arch for cell in self.runs if cell.part == part}
         return [name for name in ARCHITECTURES if name in there]
 
+    def fewest_seeds(self, arch: str) -> int:
+        """Of the cells of an architecture in the core."""
+        cells = (cell for cell in self.runs if (cell.part, cell.arch) == ("core", arch))
+        return min(len(self.runs[cell]) for cell in cells)
+
     def error(self, cell: Cell, key: str = "p1") -> Error | None:
         """In printed units."""
         found = [one.mean(key) for one in self.runs.get(cell, {}).values()]

@@ -72,6 +72,17 @@ def headline(results: Results) -> Iterator[str]:
         )
     yield from _where_more(results)
     yield from _aims(results)
+    yield from _seeds(results)
+
+
+def _seeds(results: Results) -> Iterator[str]:
+    """What the intervals leave out, and of how many seeds the numbers are."""
+    counts = [f"{arch} {results.fewest_seeds(arch)}" for arch in results.architectures("core")]
+    if counts:
+        yield (
+            f"Seeds, where nothing else is said: {', '.join(counts)}. The intervals are over "
+            "motions and hold nothing of what another seed would change; see the deviations below."
+        )
 
 
 def _count(results: Results) -> str:

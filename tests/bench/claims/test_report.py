@@ -147,6 +147,15 @@ def test_gains_come_out_as_they_were_put_in(helpful: Results) -> None:
     assert helpful.error(Cell("core", "tcn", ID[0], "xy")).n_seeds == 3
 
 
+def test_it_says_of_how_many_seeds_it_is(helpful: Results) -> None:
+    (said,) = (line for line in wording.headline(helpful) if line.startswith("Seeds"))
+    assert "simple 3, tcn 3" in said
+    cells = [cell for cell in helpful.runs if cell.part == "core" and cell.arch == "tcn"]
+    fewer = {**helpful.runs, cells[0]: dict(list(helpful.runs[cells[0]].items())[:1])}
+    (said,) = (line for line in wording.headline(Results(fewer)) if line.startswith("Seeds"))
+    assert "simple 3, tcn 1" in said
+
+
 def test_a_cell_that_was_not_run_leaves_its_mean_out(helpful: Results) -> None:
     runs = {cell: found for cell, found in helpful.runs.items() if cell.arch != "tcn"}
     some = Results(runs)
