@@ -14,11 +14,11 @@ from footage_measures import Steadiness
 OPENING = """\
 # Real clips through real networks
 
-Made by `python bench/claims/real_footage.py`. A person detector (RTMDet-nano), a 2D pose network
-under RTMPose's contract (MoveNet) and a depth network under Depth Anything's contract
-(TCMonoDepth-small) look at three short clips; the embedded lifters make 3D poses of what they find.
-They are small networks: the depth network knows no metres (one factor for a clip gives its people a
-usual stature), and nobody has modelled its errors in training.
+Made by `python bench/claims/real_footage.py CLIPS WEIGHTS --lifter … -o docs/claims`. A person
+detector (RTMDet-nano), a 2D pose network under RTMPose's contract (MoveNet) and a depth network
+under Depth Anything's contract (TCMonoDepth-small) look at three short clips; the embedded lifters
+make 3D poses of what they find. They are small networks: the depth network knows no metres (one
+factor for a clip gives its people a usual stature), and nobody has modelled its errors in training.
 
 Nobody knows where these people's joints were. So this says how steady and even the poses are and
 whether they fall onto the picture, not how right they are; a lifter that always answered with one

@@ -6,8 +6,8 @@ A window's tokens, joints × frames of them, all attend to each other. A token c
 multiplications in a block's linear layers and 2 · width · N in its attention to N tokens, so that
 attention in full is the smaller part up to N = 6 · width: 67 frames of 17 joints at the default
 width. Whole-body poses of many frames are better served by `transformer`, which attends to joints
-and frames in turn. Clips longer than `frames` are covered by overlapping windows, three to a frame,
-whose poses are averaged.
+and frames in turn. Clips longer than `frames` are covered by overlapping windows, about three to a
+frame, whose poses are averaged.
 
 Every joint's pose is read from its own token of `width` numbers; nothing has to pass through one
 vector for the whole pose, so that the width is free of the number of joints.

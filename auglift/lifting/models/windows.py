@@ -77,7 +77,8 @@ def blend(stage: Stage, tokens: Tensor, frames: int, hop: int) -> Tensor:
     weights = torch.minimum(places + 1, frames - places).to(tokens.dtype)
     total = tokens.new_zeros(n_frames)
     blended: Tensor | None = None
-    for some in (starts[i : i + _at_once(tokens)] for i in range(0, len(starts), _at_once(tokens))):
+    at_once = _at_once(tokens)
+    for some in (starts[i : i + at_once] for i in range(0, len(starts), at_once)):
         windows = torch.stack([tokens[:, start : start + frames] for start in some], dim=1)
         whole = torch.einsum("bnt...,t->bnt...", _batched(stage, windows), weights)
         if blended is None:

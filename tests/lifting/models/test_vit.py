@@ -63,9 +63,7 @@ def test_single_frames_know_nothing_of_each_other() -> None:
 
 
 @torch.no_grad()
-def test_a_pose_of_a_longer_clip_is_the_mean_of_its_windows_by_how_near_their_middle_it_is() -> (
-    None
-):
+def test_a_pose_of_a_longer_clip_is_the_mean_of_its_windows() -> None:
     model = tiny(frames=4)
     x = torch.randn(1, 10, 17, 2)
     whole = model(x)
