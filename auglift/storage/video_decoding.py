@@ -8,7 +8,8 @@ back, because nobody can tell that none is missing between them.
 Damage is: a packet that is incomplete (cut-off files) or cannot be decoded, a picture in which the
 decoder had to invent parts, a Matroska or AVI file that ends before the length that it states.
 What a codec does not notice, nobody does: changed bits in VP9, HEVC or FFV1 pass as pictures, and
-MPEG-TS states no length.
+MPEG-TS states no length. And what one thread finds in a picture that is merely too short, several
+may now and then miss: FFmpeg asks for that before the picture is done.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ def opened(path: Path, threads: int | None = None) -> Iterator[tuple[Any, Any]]:
         stream = _video_stream(path, container)
         stream.thread_type = "NONE" if threads == 1 else "AUTO"
         stream.codec_context.thread_count = threads or 0  # 0: FFmpeg asks for the usable CPUs
+        if threads != 1:
+            # A thread may give out its neighbour's picture before that one is found to be damaged,
+            # and then nobody hears of it; an error of the packet itself is always heard of.
+            stream.codec_context.options = {"err_detect": "explode"}
         yield container, stream
     finally:
         container.close()
