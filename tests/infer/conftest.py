@@ -99,9 +99,12 @@ def save_standing(standing: np.ndarray) -> SaveLifter:
         variant: str,
         widths: tuple[int, ...] = (3, 3),
         feature_sizes: tuple[int, ...] = (),
+        feature_pooling: str = "",
         **spec: Any,
     ) -> None:
-        features = FeatureConfig(variant=variant, feature_sizes=feature_sizes)
+        features = FeatureConfig(
+            variant=variant, feature_sizes=feature_sizes, feature_pooling=feature_pooling
+        )
         model = {
             "n_joints": 17, "in_channels": len(features.channels), "widths": widths, "channels": 16,
         }  # fmt: skip

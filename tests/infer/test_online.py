@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from auglift.detection.detector import Detections
 from auglift.detection.zoo_detector import OpenedDetector
 from auglift.errors import ConfigError, UsageError
 from auglift.geometry.skeleton import H36M_17
-from auglift.infer import InferConfig, InferredFile, InferResult, infer_online
+from auglift.infer import InferConfig, InferredFile, InferResult, infer, infer_online
 from auglift.storage.pictures import write_picture
 
 Read = Callable[[InferredFile], dict[str, Any]]
@@ -39,10 +40,13 @@ def test_online_gives_a_line_for_each_frame_with_the_clips_people(
         assert np.isfinite(np.array(person["pose_3d"], float)).all()
         assert person["root_m"][2] > 0
     # The last frame has no future either way, and the same past.
-    last, offline = (np.array(p) for p in (lines[-1]["people"][0]["pose_3d"], clip["pose_3d"][-1]))
-    np.testing.assert_allclose(
-        last / np.linalg.norm(last), offline / np.linalg.norm(offline), atol=1e-4
-    )
+    same_but_for_size(lines[-1]["people"][0]["pose_3d"], clip["pose_3d"][-1])
+
+
+def same_but_for_size(pose_a: Any, pose_b: Any) -> None:
+    """A person's height scales the clip as a whole, and online every frame by itself."""
+    a, b = np.array(pose_a), np.array(pose_b)
+    np.testing.assert_allclose(a / np.linalg.norm(a), b / np.linalg.norm(b), atol=1e-4)
 
 
 def test_online_looks_at_one_video_and_never_ahead(root: Path, film: Path) -> None:
@@ -65,6 +69,40 @@ class SamePlace:
             box, score, points, sure, points, sure, nothing, np.zeros((1, 17), bool), sure
         )
         return [one for _ in pictures]
+
+
+class Thinker(SamePlace):
+    """Who says at each joint what he thinks of it: four features, of every picture others."""
+
+    n_features = 4
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
+        thoughts = [picture[0, :4].mean(1) / 255 for picture in pictures]
+        return [
+            dataclasses.replace(one, features=np.tile(np.float16(thought), (1, 17, 1)))
+            for one, thought in zip(super().detect(pictures), thoughts, strict=True)
+        ]
+
+
+def test_features_of_the_networks_come_online_as_in_clips(
+    root: Path, tmp_path: Path, save_standing: Callable[..., None], read: Read
+) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        picture = np.full((96, 128, 3), 90, np.uint8)
+        picture[0, :4] = rng.integers(0, 256, (4, 3))  # too little for a cut
+        write_picture(tmp_path / f"{i}.png", picture)
+    lifter, opened = tmp_path / "features.safetensors", OpenedDetector(Thinker(), {}, ())
+    save_standing(lifter, "xyc+features", feature_sizes=(4,), feature_pooling="bilinear")
+    config = InferConfig(
+        inputs=(tmp_path,), root=root, checkpoint=str(lifter), device="cpu", smooth="none",
+        output=tmp_path / "out", formats=("json",),
+    )  # fmt: skip
+    _, *lines = infer_online(config, opened)
+    poses = [np.array(line["people"][0]["pose_3d"]) for line in lines]
+    (clip,) = read(infer(config, detector=opened).files[0])["people"]
+    same_but_for_size(poses[-1], clip["pose_3d"][-1])
+    assert np.abs(poses[1] - poses[0]).max() > 1e-3  # nothing else has changed
 
 
 def test_a_cut_ends_everybodys_track(root: Path, tmp_path: Path) -> None:
