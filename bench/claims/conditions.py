@@ -16,7 +16,7 @@ from auglift.simulate import SimulateConfig, SimulateResult, simulate
 
 RECIPES = Path(__file__).parent
 DEFAULT, SYSTEMATIC, HALF, DOUBLE = "default", "systematic", "half", "double"
-STUDY = "study"
+STUDY, STUDY_UNSEEN = "study", "study-systematic"
 RADII = ("radius-paper", "radius-fixed")
 VIEWS = (1, 2, 4, 8, 16)
 

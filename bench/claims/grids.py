@@ -17,6 +17,7 @@ from conditions import (
     HALF,
     RADII,
     STUDY,
+    STUDY_UNSEEN,
     SYSTEMATIC,
     VIEWS,
     validation_subjects,
@@ -210,9 +211,9 @@ def _views() -> tuple[Sweep, ...]:
 
 def _study() -> tuple[Sweep, ...]:
     """Under the first study's cameras and errors: one frame, the same with the true depth (what a
-    network could do), several frames.
+    network could do), several frames. Tested under its unseen family of depth errors as well.
     """
-    grid = partial(_fastest, "study", condition=STUDY, tested_under=(STUDY,))
+    grid = partial(_fastest, "study", condition=STUDY, tested_under=(STUDY, STUDY_UNSEEN))
     return (
         grid({"features.variant": VARIANTS}),
         grid({"features.variant": ("casp",), "depth": (TRUE,)}, label="true"),

@@ -18,6 +18,7 @@ from typing import Any
 import figures
 import tables
 import wording
+from conditions import STUDY_UNSEEN
 from measure import read_measures
 from results import HELD_OUT, Results
 
@@ -153,6 +154,9 @@ def compose(
             "architecture, one seed, mm:\n",
             bullets(wording.study(results)),
             tables.study(results),
+            "The same lifters tested under the systematic family of depth errors, which the "
+            "simulation that they learned from does not have:\n",
+            tables.study(results, STUDY_UNSEEN),
         ),
         section(
             "How many views of a motion",

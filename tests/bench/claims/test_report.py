@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -15,7 +16,15 @@ import pytest
 import report
 import run
 import wording
-from conditions import DEFAULT, RADII, SYSTEMATIC, VIEWS, config_of, validation_subjects
+from conditions import (
+    DEFAULT,
+    RADII,
+    STUDY_UNSEEN,
+    SYSTEMATIC,
+    VIEWS,
+    config_of,
+    validation_subjects,
+)
 from gains import Change
 from measure import About, Measure
 from results import ID, OOD, Cell, Results, cell_of
@@ -121,6 +130,9 @@ def test_conditions_change_what_they_are_named_for_and_nothing_else() -> None:
     assert config_of("double", "uiprmd").noise_level == "double"
     study = config_of("study", "cmu")
     assert (study.scene, study.retarget, study.noise.tilt_error_deg) == ("room", False, 0.0)
+    unseen = config_of(STUDY_UNSEEN, "cmu")
+    family = {"relief_mean": -0.2, "relief_error": 0.25, "tilt_error_deg": 8.0}
+    assert unseen == replace(study, noise=replace(study.noise, **family))
 
 
 def test_all_bodies_of_a_validation_subject_are_held_back() -> None:
@@ -204,7 +216,23 @@ def test_the_first_studys_numbers_stand_beside_ours(helpful: Results) -> None:
     assert "in the first study by −25.6 %" in said[0]
     assert "P2" in said[1]
     assert [float(cell) for cell in rows[8].split("|")[4:6]] == [50.6, 39.8]  # casp of 9 frames
-    assert said[2].startswith("Aim for casp of 9 frames on CMU: P1 at most 46 mm (")
+    assert said[-3].startswith("Aim for casp of 9 frames on CMU: P1 at most 46 mm (")
+
+
+def test_the_first_studys_aims_are_judged_under_its_errors(helpful: Results) -> None:
+    seen, seen_9, unseen, unseen_9 = list(wording.study(helpful))[2:6]
+    assert seen.startswith(
+        "Aim for casp against xy on CMU, one frame: at least 15 % in P1 (met, −16."
+    )
+    assert seen_9.startswith("Aim for casp against xy on CMU, 9 frames: at least 15 % in P1 (met")
+    assert "one frame, under the systematic family" in unseen
+    assert "at least 8 % in P1 (met" in unseen_9
+    assert "12 % in P2 (met" in unseen_9
+    casp = study(helpful, STUDY_UNSEEN).splitlines()[5]
+    assert [float(cell) for cell in casp.split("|")[4:6]] == [70.0, 47.7]
+    without = {c: runs for c, runs in helpful.runs.items() if c.tested_under != STUDY_UNSEEN}
+    assert not study(Results(without), STUDY_UNSEEN)
+    assert len(list(wording.study(Results(without)))) == len(list(wording.study(helpful))) - 2
 
 
 def test_the_report_leads_to_the_real_footage(helpful: Results, tmp_path: Path) -> None:
