@@ -161,6 +161,7 @@ def compose(
         section(
             "How many views of a motion",
             "Trained on CMU, the same number of steps; P1 in mm.\n",
+            bullets(wording.views(results)),
             pictures.get("views.png", ""),
             tables.view_errors(results),
         ),

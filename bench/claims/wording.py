@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conditions import DEFAULT, STUDY, STUDY_UNSEEN, SYSTEMATIC
+from conditions import DEFAULT, STUDY, STUDY_UNSEEN, SYSTEMATIC, VIEWS, config_of
 from gains import Change
 from grids import FASTEST, TESTS
 from measure import LESS_OFFSET, N_BINS
@@ -17,11 +17,13 @@ from tables import (
     FIRST_STUDY,
     KINDS,
     PAPER,
+    column_name,
     noise_change,
     signed,
     stratum,
     study_cell,
     variant_cell,
+    view_cell,
 )
 
 WORST_TRANSFER = 25.0
@@ -293,3 +295,19 @@ def _study_gains(results: Results) -> Iterator[str]:
             p1, p2 = (results.change(*pair, key) for key in ("p1", "p2"))
             if p1 and p2:
                 yield _aimed(f"casp against xy on CMU, {frames}{said}", p1, p2, aims)
+
+
+def views(results: Results) -> Iterator[str]:
+    """Whether more views still help, and how many the core learns from."""
+    before, last = VIEWS[-2:]
+    found = [
+        (column, results.change(*(view_cell(n, column, "casp") for n in (last, before))))
+        for column in (ID[0], OOD[0])
+    ]
+    changes = [f"{with_interval(one)}, {column_name(column)}" for column, one in found if one]
+    if changes:
+        core = config_of(DEFAULT, "cmu")
+        yield (
+            f"{last} views instead of {before} change P1 of casp by {'; '.join(changes)}. The core "
+            f"films every motion from {core.bodies * core.views} sides, with {core.bodies} bodies."
+        )

@@ -235,6 +235,12 @@ def test_the_first_studys_aims_are_judged_under_its_errors(helpful: Results) -> 
     assert len(list(wording.study(Results(without)))) == len(list(wording.study(helpful))) - 2
 
 
+def test_it_says_what_the_last_doubling_of_views_did(helpful: Results) -> None:
+    (said,) = wording.views(helpful)
+    assert said.startswith("16 views instead of 8 change P1 of casp by ")
+    assert "CMU → UI-PRMD. The core films every motion from 48 sides, with 24 bodies." in said
+
+
 def test_the_report_leads_to_the_real_footage(helpful: Results, tmp_path: Path) -> None:
     assert "real_footage" not in report.compose(helpful, [], [])
     (tmp_path / "claims").mkdir()
