@@ -16,6 +16,9 @@ from auglift.simulate import SimulateConfig, SimulateResult, simulate
 
 RECIPES = Path(__file__).parent
 DEFAULT, SYSTEMATIC, HALF, DOUBLE = "default", "systematic", "half", "double"
+HALF_DEPTH, DOUBLE_DEPTH = "half-depth", "double-depth"
+NOISES = (DEFAULT, HALF_DEPTH, DOUBLE_DEPTH, HALF, DOUBLE, SYSTEMATIC)
+"""Sizes and kinds of errors, each learned from and tested under."""
 STUDY, STUDY_UNSEEN = "study", "study-systematic"
 RADII = ("radius-paper", "radius-fixed")
 VIEWS = (1, 2, 4, 8, 16)

@@ -10,13 +10,22 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from conditions import DEFAULT, DOUBLE, HALF, SYSTEMATIC, VIEWS
+from conditions import DEFAULT, NOISES, VIEWS
 from gains import Change
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measure import N_BINS
 from results import ID, OOD, Results
-from tables import CONTROLS, KINDS, PAPER, column_name, noise_change, stratum, view_cell
+from tables import (
+    CONTROLS,
+    KINDS,
+    PAPER,
+    TRAINED_UNDER,
+    column_name,
+    noise_change,
+    stratum,
+    view_cell,
+)
 
 from auglift.storage.atomic import replacing
 
@@ -69,7 +78,12 @@ def gains(results: Results) -> Figure | None:
 
 
 def _bars(
-    axis: Axes, places: np.ndarray, found: list[Change | None], color: str, label: str
+    axis: Axes,
+    places: np.ndarray,
+    found: list[Change | None],
+    color: str,
+    label: str,
+    width: float = 0.13,
 ) -> None:
     """Bars with their intervals; nothing where a number is missing."""
     there = [(x, one) for x, one in zip(places, found, strict=True) if one is not None]
@@ -78,7 +92,7 @@ def _bars(
     x, values = [x for x, _ in there], np.array([one.value for _, one in there])
     ends = np.array([one.interval for _, one in there])
     spread = np.clip(np.abs(ends.T - values), 0.0, None)
-    axis.bar(x, values, 0.13, color=color, label=label, yerr=spread, error_kw={"lw": 0.8})
+    axis.bar(x, values, width, color=color, label=label, yerr=spread, error_kw={"lw": 0.8})
 
 
 def strata(results: Results) -> Figure | None:
@@ -113,19 +127,18 @@ def _line(
 
 def noise(results: Results) -> Figure | None:
     """Casp's change from xy by the errors of the test, for each kind of training."""
-    tested = (HALF, DEFAULT, DOUBLE, SYSTEMATIC)
-    trained = {DEFAULT: DEFAULT, "unspoilt": DEFAULT, HALF: HALF, DOUBLE: DOUBLE,
-               SYSTEMATIC: SYSTEMATIC}  # fmt: skip
     if noise_change(results, DEFAULT, DEFAULT, DEFAULT, ID[0], "p1") is None:
         return None
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.6), sharey=True)
     for axis, key in zip(axes, ("p1", "p2"), strict=True):
-        for i, (label, under) in enumerate(trained.items()):
-            found = [noise_change(results, label, under, to, ID[0], key) for to in tested]
-            color = plt.get_cmap("viridis")(i / len(trained))
-            _bars(axis, np.arange(len(tested)) + (i - 2) * 0.14, found, color, f"trained: {label}")
-        axis.set(title=f"{key.upper()}, {column_name(ID[0])}", xticks=range(len(tested)),
-                 xticklabels=[f"tested: {name}" for name in tested])  # fmt: skip
+        for i, (label, under) in enumerate(TRAINED_UNDER.items()):
+            found = [noise_change(results, label, under, to, ID[0], key) for to in NOISES]
+            color = plt.get_cmap("viridis")(i / len(TRAINED_UNDER))
+            places = np.arange(len(NOISES)) + (i - len(TRAINED_UNDER) // 2) * 0.11
+            _bars(axis, places, found, color, f"trained: {label}", 0.1)
+        axis.set(title=f"{key.upper()}, {column_name(ID[0])}", xlabel="tested under",
+                 xticks=range(len(NOISES)))  # fmt: skip
+        axis.set_xticklabels(NOISES, fontsize=8)
         axis.axhline(0.0, color="black", lw=0.8)
     axes[0].set_ylabel("change of casp against xy, %")
     axes[1].legend(fontsize=8, frameon=False, bbox_to_anchor=(1.0, 1.0))

@@ -43,9 +43,11 @@ class Change:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Whether the interval leaves 0 out, and every seed has the same sign."""
         low, high = self.interval
-        return low > 0 or high < 0
+        return (low > 0 and min(self.by_seed, default=low) > 0) or (
+            high < 0 and max(self.by_seed, default=high) < 0
+        )
 
 
 def change(ours: Sequence[Measure], baseline: Sequence[Measure], key: str = "p1") -> Change:
@@ -66,10 +68,22 @@ def change(ours: Sequence[Measure], baseline: Sequence[Measure], key: str = "p1"
 
 
 def average(changes: Sequence[Change]) -> Change:
-    """The mean change: of architectures, of directions."""
+    """The mean change: of architectures, of directions. By seed, of the seeds that all have."""
     return Change(
         float(np.mean([one.value for one in changes])),
         np.mean([one.draws for one in changes], axis=0),
+        tuple(
+            float(np.mean(seed)) for seed in zip(*(one.by_seed for one in changes), strict=False)
+        ),
+    )
+
+
+def difference(one: Change, other: Change) -> Change:
+    """By how much one change is above another, in points."""
+    return Change(
+        one.value - other.value,
+        one.draws - other.draws,
+        tuple(a - b for a, b in zip(one.by_seed, other.by_seed, strict=False)),
     )
 
 

@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 class Error(NamedTuple):
-    """Mean over seeds and what they differ by."""
+    """Mean over seeds and their standard deviation."""
 
     mean: float
     deviation: float
@@ -74,7 +74,7 @@ class Results:
         found = [one.mean(key) for one in self.runs.get(cell, {}).values()]
         if not found:
             return None
-        return Error(float(np.mean(found)), float(np.std(found)), len(found))
+        return Error(float(np.mean(found)), _deviation(found), len(found))
 
     def change(self, ours: Cell, baseline: Cell, key: str = "p1") -> Change | None:
         """Over the seeds that both have."""
@@ -95,11 +95,16 @@ class Results:
         return averaged(self.change(*pair, key) for pair in pairs)
 
     def control(
-        self, arch: str, columns: Sequence[Column], depth: str, key: str = "p1"
+        self,
+        arch: str,
+        columns: Sequence[Column],
+        depth: str,
+        key: str = "p1",
+        baseline: str = "xy",
     ) -> Change | None:
-        """Of casp with another depth over xy, averaged over columns."""
+        """Of casp with another depth over another input, averaged over columns."""
         pairs = (
-            (Cell("controls", arch, column, "casp", depth), core_cell(arch, column, "xy"))
+            (Cell("controls", arch, column, "casp", depth), core_cell(arch, column, baseline))
             for column in columns
         )
         return averaged(self.change(*pair, key) for pair in pairs)
@@ -123,11 +128,37 @@ class Results:
             self.gain(arch, columns, variant, baseline, key) for arch in self.architectures(part)
         )
 
-    def mean_control(self, columns: Sequence[Column], depth: str, key: str = "p1") -> Change | None:
+    def mean_control(
+        self, columns: Sequence[Column], depth: str, key: str = "p1", baseline: str = "xy"
+    ) -> Change | None:
         """Over all architectures as well."""
         return averaged(
-            self.control(arch, columns, depth, key) for arch in self.architectures("controls")
+            self.control(arch, columns, depth, key, baseline)
+            for arch in self.architectures("controls")
         )
+
+    def labels(self, tested_on: str, name: str) -> list[str]:
+        """Of the bins of a property, on a data set's test."""
+        for cell, runs in self.runs.items():
+            if cell.part == "core" and cell.column[1] == tested_on:
+                return next(iter(runs.values())).edges.get(name, [])
+        return []
+
+    def tests(self) -> dict[str, tuple[int, int]]:
+        """Of each data set, how many motions of how many people are in its test."""
+        motions: dict[str, set[str]] = {}
+        for cell, runs in self.runs.items():
+            if cell.tested_under == DEFAULT:
+                for one in runs.values():
+                    motions.setdefault(cell.column[1], set()).update(one.motions)
+        return {
+            name: (len(there), len({motion.split("/")[1] for motion in there}))
+            for name, there in sorted(motions.items())
+        }
+
+
+def _deviation(found: Sequence[float]) -> float:
+    return float(np.std(found, ddof=1)) if len(found) > 1 else 0.0
 
 
 def core_cell(arch: str, column: Column, variant: str) -> Cell:

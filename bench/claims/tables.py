@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from conditions import DEFAULT, DOUBLE, HALF, RADII, STUDY, SYSTEMATIC, VIEWS
+from conditions import DEFAULT, NOISES, RADII, STUDY, VIEWS
 from gains import Change
-from grids import FASTEST, TEMPORAL, TESTS, VARIANTS
+from grids import FASTEST, TEMPORAL, TESTS, UNSPOILT, VARIANTS
 from measure import LESS_OFFSET, N_BINS
 from results import HELD_OUT, ID, OOD, Cell, Column, Error, Results, core_cell
 
@@ -28,6 +28,7 @@ FIRST_STUDY = {
 CMU and on UI-PRMD."""
 FIRST_STUDY_UNSEEN = {"casp": ((70.0, 47.7), (98.5, 66.0))}
 """Likewise, tested under a family of depth errors that training had not seen; `xy` is untouched."""
+STUDY_ROWS = (*FIRST_STUDY, f"casp, {UNSPOILT}", f"casp, 9 frames, {UNSPOILT}")
 
 KINDS = {"in distribution": ID, "across data sets": OOD}
 NAMES = {"cmu": "CMU", "uiprmd": "UI-PRMD", "both": "both"}
@@ -148,35 +149,70 @@ def transfer(results: Results) -> str:
     return table(("", "P1", "P1 less offset", "P2", "P2 less offset"), rows)
 
 
+PERSON_OCCLUSION = "occlusion of the person"
 STRATA = {
     "occlusion of the joint": ("free", "hidden"),
-    "occlusion of the person": tuple(f"fifth {i + 1}" for i in range(N_BINS)),
     "pose novelty": tuple(f"fifth {i + 1}" for i in range(N_BINS)),
     "detector error": tuple(f"fifth {i + 1}" for i in range(N_BINS)),
 }
 
 
-def strata(results: Results) -> str:
-    """Casp's change from xy in the bins of each property."""
+def strata(results: Results, columns: Sequence[Column]) -> str:
+    """xy's error and casp's change from it in the bins of each property."""
     rows = [
-        [f"{name}: {label}"]
-        + [
-            percent(stratum(results, columns, name, i_bin, key))
-            for columns in KINDS.values()
-            for key in ("p1", "p2")
-        ]
+        stratum_row(results, f"{name}: {label}", columns, name, i_bin)
         for name, labels in STRATA.items()
         for i_bin, label in enumerate(labels)
     ]
-    return table(("", *(f"{name}, {p}" for name in KINDS for p in ("P1", "P2"))), rows)
+    # The numbers of hidden joints are few, so that quantiles fall together, not alike in all tests.
+    rows += [
+        stratum_row(results, f"{PERSON_OCCLUSION}, {NAMES[column[1]]}: {label}", [column],
+                    PERSON_OCCLUSION, i_bin)
+        for column in columns
+        for i_bin, label in enumerate(results.labels(column[1], PERSON_OCCLUSION))
+    ]  # fmt: skip
+    return table(("", "xy, P1, mm", *(f"{p} of casp" for p in ("P1", "P2", "PCK"))), rows)
+
+
+def stratum_row(
+    results: Results, label: str, columns: Sequence[Column], name: str, i_bin: int
+) -> list[str]:
+    """One bin."""
+    error = stratum_error(results, columns, name, i_bin)
+    changes = (stratum(results, columns, name, i_bin, key) for key in ("p1", "p2", "pck"))
+    return [label, NONE if error is None else f"{error:.1f}", *map(percent, changes)]
+
+
+def stratum_error(
+    results: Results, columns: Sequence[Column], name: str, i_bin: int
+) -> float | None:
+    """P1 of xy in a bin, mm, averaged over architectures and columns."""
+    if stratum(results, columns, name, i_bin, "p1") is None:
+        return None
+    found = (
+        results.error(core_cell(arch, column, "xy"), bin_key("p1", name, i_bin))
+        for arch in results.architectures("core")
+        for column in columns
+    )
+    there = [one.mean for one in found if one is not None]
+    return sum(there) / len(there)
+
+
+def bin_key(key: str, name: str, i_bin: int) -> str:
+    """What `measure.py` calls a quantity in a bin."""
+    return f"{key} | {name} | {i_bin}"
 
 
 def stratum(
     results: Results, columns: Sequence[Column], name: str, i_bin: int, key: str
 ) -> Change | None:
     """Averaged over architectures and columns; None where a table has no such bin."""
-    wanted = f"{key} | {name} | {i_bin}"
-    measured = (runs for cell, runs in results.runs.items() if cell.part == "core")
+    wanted = bin_key(key, name, i_bin)
+    measured = (
+        runs
+        for cell, runs in results.runs.items()
+        if cell.part == "core" and cell.column in columns
+    )
     if not all(wanted in one.keys for runs in measured for one in runs.values()):
         return None
     return results.mean_gain(columns, "casp", "xy", wanted)
@@ -208,7 +244,7 @@ def study(results: Results, under: str = STUDY) -> str:
     """Ours under the first study's cameras and errors, beside its numbers."""
     its = FIRST_STUDY if under == STUDY else FIRST_STUDY_UNSEEN
     rows = []
-    for name in FIRST_STUDY:
+    for name in STUDY_ROWS:
         if results.error(study_cell(name, ID[0], under)) is None:
             continue
         row = [name]
@@ -228,31 +264,32 @@ def study(results: Results, under: str = STUDY) -> str:
 
 
 def study_cell(name: str, column: Column, under: str = STUDY) -> Cell:
-    """Where a row of `FIRST_STUDY` was measured."""
+    """Where a row of `STUDY_ROWS` was measured."""
     variant, _, how = name.partition(", ")
     arch, depth, label = {
         "": (FASTEST, "measured", ""),
         "true depth": (FASTEST, "true", "true"),
+        UNSPOILT: (FASTEST, "measured", UNSPOILT),
         "9 frames": (TEMPORAL, "measured", "frames"),
+        f"9 frames, {UNSPOILT}": (TEMPORAL, "measured", f"frames-{UNSPOILT}"),
     }[how]
     return Cell("study", arch, column, variant, depth, label, STUDY, under)
 
 
+TRAINED_UNDER = {**{name: name for name in NOISES}, UNSPOILT: DEFAULT}
+"""By the label of a grid of the part `noise`, the condition that it learns from."""
+
+
 def noise(results: Results) -> str:
     """Casp's change from xy by the errors of training and of the test."""
-    tested = (DEFAULT, HALF, DOUBLE, SYSTEMATIC)
-    trained = {"unspoilt": DEFAULT, **{name: name for name in tested}}
     rows = [
         [f"{label}, {column_name(column)}, {key.upper()}"]
-        + [
-            percent(noise_change(results, label, trained[label], under, column, key))
-            for under in tested
-        ]
-        for label in (*tested, "unspoilt")
+        + [percent(noise_change(results, label, there, under, column, key)) for under in NOISES]
+        for label, there in TRAINED_UNDER.items()
         for column in (ID[0], OOD[0])
         for key in ("p1", "p2")
     ]
-    return table(("trained under", *(f"tested: {name}" for name in tested)), rows)
+    return table(("trained under", *(f"tested: {name}" for name in NOISES)), rows)
 
 
 def noise_change(
@@ -268,8 +305,6 @@ def noise_change(
 
 def noise_errors(results: Results) -> str:
     """The errors behind `noise`, P1."""
-    tested = (DEFAULT, HALF, DOUBLE, SYSTEMATIC)
-    trained = {**{name: name for name in tested}, "unspoilt": DEFAULT}
     rows = [
         [f"{label}, {variant}, {column_name(column)}"]
         + [
@@ -278,13 +313,13 @@ def noise_errors(results: Results) -> str:
                     Cell("noise", FASTEST, column, variant, "measured", label, there, under)
                 )
             )
-            for under in tested
+            for under in NOISES
         ]
-        for label, there in trained.items()
+        for label, there in TRAINED_UNDER.items()
         for column in (ID[0], OOD[0])
         for variant in VARIANTS
     ]
-    return table(("trained under", *(f"tested: {name}" for name in tested)), rows)
+    return table(("trained under", *(f"tested: {name}" for name in NOISES)), rows)
 
 
 def scales(results: Results) -> str:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conditions import DEFAULT, STUDY, STUDY_UNSEEN, SYSTEMATIC, VIEWS, config_of
-from gains import Change
-from grids import FASTEST, TESTS
+from conditions import DEFAULT, STUDY, STUDY_UNSEEN, SYSTEMATIC, VIEWS
+from gains import Change, difference
+from grids import FASTEST, TESTS, UNSPOILT
 from measure import LESS_OFFSET, N_BINS
 from results import ID, OOD, Cell, Results, averaged, core_cell
 from tables import (
     CONTROLS,
     FIRST_STUDY,
     KINDS,
+    NAMES,
     PAPER,
     column_name,
     noise_change,
     signed,
     stratum,
+    stratum_error,
     study_cell,
     variant_cell,
     view_cell,
@@ -34,10 +36,13 @@ LEAST_ERRORS = {("casp", "p1"): 46.0, ("casp", "p2"): 36.0, ("xy", "p1"): 62.0}
 """Millimetres on CMU under the first study's errors, of several frames; aimed at likewise."""
 
 
-def with_interval(found: Change) -> str:
-    """`−12.3 % (−15.0 … −9.9)`"""
+def with_interval(found: Change, unit: str = "%") -> str:
+    """`−12.3 % (−15.0 … −9.9; seeds −13.0 … −11.8)`"""
     low, high = found.interval
-    return f"{signed(found.value)} % ({signed(low)} … {signed(high)})"
+    said = f"{signed(low)} … {signed(high)}"
+    if len(found.by_seed) > 1:
+        said += f"; seeds {signed(min(found.by_seed))} … {signed(max(found.by_seed))}"
+    return f"{signed(found.value)} {unit} ({said})"
 
 
 def verdict(found: Change) -> str:
@@ -78,13 +83,20 @@ def headline(results: Results) -> Iterator[str]:
 
 
 def _seeds(results: Results) -> Iterator[str]:
-    """What the intervals leave out, and of how many seeds the numbers are."""
+    """Of how many seeds, motions and people the numbers are."""
     counts = [f"{arch} {results.fewest_seeds(arch)}" for arch in results.architectures("core")]
-    if counts:
-        yield (
-            f"Seeds, where nothing else is said: {', '.join(counts)}. The intervals are over "
-            "motions and hold nothing of what another seed would change; see the deviations below."
-        )
+    if not counts:
+        return
+    yield (
+        f"Seeds: {', '.join(counts)}; one in everything beyond these four architectures × xy, xyc, "
+        "xycd, casp × two data sets. The intervals are over motions and hold nothing of what "
+        "another seed would change; the range over seeds stands beside them."
+    )
+    sizes = [
+        f"{NAMES[name]} {n_motions} motions of {n_people} people"
+        for name, (n_motions, n_people) in results.tests().items()
+    ]
+    yield f"Tests: {', '.join(sizes)}. The intervals speak of such motions, not of other people."
 
 
 def _count(results: Results) -> str:
@@ -96,14 +108,17 @@ def _where_more(results: Results) -> Iterator[str]:
     inside, outside = (results.mean_gain(columns, "casp", "xy") for columns in (ID, OOD))
     if inside is None or outside is None:
         return
-    more = Change(outside.value - inside.value, outside.draws - inside.draws)
+    more = difference(outside, inside)
     if not more.sure:
         said = "no sure difference, where the paper's gain across data sets is the larger one"
     elif more.value < 0:
         said = "the larger gain is across data sets, as in the paper"
     else:
         said = "the larger gain is in distribution, unlike in the paper"
-    yield f"Across data sets less in distribution, P1: {with_interval(more)}: {said}."
+    yield (
+        "P1's change across data sets minus that in distribution: "
+        f"{with_interval(more, 'points')}: {said}."
+    )
 
 
 def _aims(results: Results) -> Iterator[str]:
@@ -140,26 +155,27 @@ def transfer(results: Results) -> Iterator[str]:
 
 
 def controls(results: Results) -> Iterator[str]:
-    """What true, shuffled and constant depth do."""
-    expected = {"true": "a gain", "shuffled": "no gain", "constant": "no gain"}
+    """What true, shuffled and constant depth do, beside the input that holds the rest of casp."""
     for depth in CONTROLS:
         for name, columns in KINDS.items():
-            found = results.mean_control(columns, depth)
-            if found is None:
-                continue
-            helps = found.sure and found.value < 0
-            right = helps == (depth == "true")
-            xyc = results.mean_gain(columns, "xyc", "xy")
-            confidence = (
-                f" (casp holds confidence too, which alone changes it by {with_interval(xyc)})"
-                if xyc is not None and depth != "true"
-                else ""
-            )
-            yield (
-                f"{depth.capitalize()} depth, {name}: {with_interval(found)}{confidence}; "
-                f"{expected[depth]} was to be expected from depth, and this is "
-                f"{'so' if right else 'not so by this number alone'}."
-            )
+            found = results.mean_control(columns, depth, baseline="xyc")
+            if found is not None:
+                said = _true_helps(found) if depth == "true" else _nothing_helps(found)
+                yield f"{depth.capitalize()} depth, {name}: {with_interval(found)}: {said}."
+
+
+def _true_helps(found: Change) -> str:
+    helps = found.sure and found.value < 0
+    return "a gain, as expected" if helps else "no sure gain, where one was to be expected"
+
+
+def _nothing_helps(found: Change) -> str:
+    if not found.sure:
+        return "no sure change, as expected"
+    return (
+        f"{verdict(found)} where none was to be expected: so much may two inputs differ that hold "
+        "the same"
+    )
 
 
 def beyond(results: Results) -> Iterator[str]:
@@ -209,21 +225,36 @@ def strata(results: Results) -> Iterator[str]:
         free, hidden = (
             stratum(results, columns, "occlusion of the joint", i, "p1") for i in range(2)
         )
-        if free is None or hidden is None:
-            continue
-        more = Change(hidden.value - free.value, hidden.draws - free.draws)
-        side = "hidden joints gain more" if more.value < 0 else "free joints gain more"
-        yield (
-            f"{name.capitalize()}, free joints change by {with_interval(free)}, hidden ones by "
-            f"{with_interval(hidden)}: {side if more.sure else 'no sure difference'}."
+        free_mm, hidden_mm = (
+            stratum_error(results, columns, "occlusion of the joint", i) for i in range(2)
         )
-    novel = stratum(results, OOD, "pose novelty", N_BINS - 1, "p1")
-    if novel is not None:
-        yield (
-            "Across data sets the most novel fifth of the poses changes by "
-            f"{with_interval(novel)}; the paper reports {signed(PAPER['novel'])} % on novel poses; "
-            f"ours {against(novel, PAPER['novel'])}."
-        )
+        if free is not None and hidden is not None:
+            yield (
+                f"{name.capitalize()}, free joints change by {with_interval(free)} (xy: "
+                f"{free_mm:.0f} mm), hidden ones by {with_interval(hidden)} (xy: {hidden_mm:.0f} "
+                "mm). They are other joints: those that hide others are limbs, those that are "
+                "hidden often the trunk's."
+            )
+    for name, columns in KINDS.items():
+        novel = stratum(results, columns, "pose novelty", N_BINS - 1, "p1")
+        mean = results.mean_gain(columns, "casp", "xy")
+        if novel is not None and mean is not None:
+            yield f"{name.capitalize()}, {_novel(novel, difference(novel, mean))}"
+
+
+def _novel(novel: Change, more: Change) -> str:
+    """Whether novel poses gain more, as in the paper."""
+    if not more.sure:
+        said = "no sure difference, where in the paper novel poses gain more"
+    elif more.value < 0:
+        said = "novel poses gain more, as in the paper"
+    else:
+        said = "novel poses gain less, unlike in the paper"
+    return (
+        f"the most novel fifth of the poses changes by {with_interval(novel)}, minus all poses "
+        f"{with_interval(more, 'points')}: {said} ({signed(PAPER['novel'])} % beside "
+        f"{signed(PAPER['OOD'])} %)."
+    )
 
 
 def oracle(results: Results) -> Iterator[str]:
@@ -244,8 +275,8 @@ def oracle(results: Results) -> Iterator[str]:
 def noise(results: Results) -> Iterator[str]:
     """A family of errors that training has not seen."""
     for label, said in {
-        DEFAULT: "unseen in the simulation, though training shakes depth a little in every way",
-        "unspoilt": "unseen, and training did not shake depth at all",
+        DEFAULT: "of which the default holds half and training's spoiling of depth some",
+        UNSPOILT: "of which the default holds half, and training spoilt nothing more",
     }.items():
         p1, p2 = (
             noise_change(results, label, DEFAULT, SYSTEMATIC, ID[0], key) for key in ("p1", "p2")
@@ -286,19 +317,22 @@ def study(results: Results) -> Iterator[str]:
 
 def _study_gains(results: Results) -> Iterator[str]:
     """The gains that were aimed at, of one frame and of several, with errors seen and unseen."""
-    for under, said, aims in (
-        (STUDY, "", AIMS["matched"]),
-        (STUDY_UNSEEN, ", under the systematic family, unseen in the simulation", AIMS["unseen"]),
+    unseen = ", under the systematic family, which the simulation does not have"
+    for under, spoiling, said, aims in (
+        (STUDY, "", "", AIMS["matched"]),
+        (STUDY_UNSEEN, "", f"{unseen} but training's spoiling of depth resembles", AIMS["unseen"]),
+        (STUDY_UNSEEN, f", {UNSPOILT}", f"{unseen}, learned from unspoilt depth", AIMS["unseen"]),
     ):
         for frames, how in (("one frame", ""), ("9 frames", ", 9 frames")):
-            pair = [study_cell(f"{variant}{how}", ID[0], under) for variant in ("casp", "xy")]
+            ours, xy = (f"casp{how}{spoiling}", f"xy{how}")
+            pair = [study_cell(name, ID[0], under) for name in (ours, xy)]
             p1, p2 = (results.change(*pair, key) for key in ("p1", "p2"))
             if p1 and p2:
                 yield _aimed(f"casp against xy on CMU, {frames}{said}", p1, p2, aims)
 
 
 def views(results: Results) -> Iterator[str]:
-    """Whether more views still help, and how many the core learns from."""
+    """Whether more views still help."""
     before, last = VIEWS[-2:]
     found = [
         (column, results.change(*(view_cell(n, column, "casp") for n in (last, before))))
@@ -306,8 +340,7 @@ def views(results: Results) -> Iterator[str]:
     ]
     changes = [f"{with_interval(one)}, {column_name(column)}" for column, one in found if one]
     if changes:
-        core = config_of(DEFAULT, "cmu")
         yield (
-            f"{last} views instead of {before} change P1 of casp by {'; '.join(changes)}. The core "
-            f"films every motion from {core.bodies * core.views} sides, with {core.bodies} bodies."
+            f"{last} views instead of {before} change P1 of casp by {'; '.join(changes)}. Each "
+            "view is another stretch of its motion, so that the curve is of both."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gains
 import numpy as np
 import pytest
-from gains import Change, average, change
+from gains import Change, average, change, difference
 from measure import About, Measure
 
 FloatArray = np.ndarray
@@ -90,3 +90,13 @@ def test_runs_without_a_partner_are_refused() -> None:
     one = made_up(np.ones(3))
     with pytest.raises(ValueError, match="cannot be paired"):
         change([one, one], [one])
+
+
+def test_a_change_of_which_one_seed_says_the_contrary_is_not_sure() -> None:
+    draws = np.linspace(-3.0, -1.0, 50)
+    assert Change(-2.0, draws).sure
+    assert Change(-2.0, draws, (-3.0, -1.0)).sure
+    assert not Change(-2.0, draws, (-5.0, 1.0)).sure
+    mean = average([Change(-2.0, draws, (-5.0, 1.0, 4.0)), Change(-4.0, draws, (-5.0, -3.0))])
+    assert mean.by_seed == (-5.0, -1.0)
+    assert difference(mean, Change(-1.0, draws, (-1.0, -1.0))).by_seed == (-4.0, 0.0)
