@@ -11,21 +11,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from conditions import DEFAULT, NOISES, VIEWS
+from formats import CONTROLS, KINDS, PAPER, column_name
 from gains import Change
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measure import N_BINS
+from part_tables import TRAINED_UNDER, noise_change, view_cell
 from results import ID, OOD, Results
-from tables import (
-    CONTROLS,
-    KINDS,
-    PAPER,
-    TRAINED_UNDER,
-    column_name,
-    noise_change,
-    stratum,
-    view_cell,
-)
+from tables import stratum
 
 from auglift.storage.atomic import replacing
 

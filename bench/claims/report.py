@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import part_tables
+import part_wording
 import tables
 import wording
 from conditions import STUDY_UNSEEN
@@ -153,29 +155,29 @@ def compose(
             "errors, `half-depth` and `double-depth` those of depth only. `systematic` flattens "
             "relief more, and tilts it twice as much, as by default. `unspoilt` is trained under "
             "the default errors without the random changes of depth that training adds.\n",
-            bullets(wording.noise(results)),
+            bullets(part_wording.noise(results)),
             pictures.get("noise.png", ""),
             "Change of casp against xy, %:\n",
-            tables.noise(results),
+            part_tables.noise(results),
             "P1, mm:\n",
-            tables.noise_errors(results),
+            part_tables.noise_errors(results),
         ),
         section(
             "Other inputs",
-            bullets(wording.oracle(results)),
+            bullets(part_wording.oracle(results)),
             "The fastest architecture, one seed; P1 in mm and change against xy in %:\n",
-            tables.variants(results),
+            part_tables.variants(results),
         ),
         section(
             "Scale of the keypoints",
             "Trained on CMU, one seed; P1 in mm, change in %. With `depth` xy is multiplied by the "
             "root's measured depth, so xy knows depth there as well.\n",
-            tables.scales(results),
+            part_tables.scales(results),
         ),
         section(
             "Radius of the discs",
             "Trained on CMU, one seed; P1 in mm, change of casp against xycd in %.\n",
-            tables.radii(results),
+            part_tables.radii(results),
         ),
         section(
             "Beside the first study",
@@ -186,26 +188,26 @@ def compose(
             "72d2508), with the default's 2D errors and silhouettes blurred by 0.7 % instead of "
             "0.33 % of the picture's shorter side, gave 73.3/58.5 mm with casp and 83.5/61.5 with "
             "xy, of one frame: −12.2 % and −4.9 %.\n",
-            bullets(wording.study(results)),
+            bullets(part_wording.study(results)),
             "mm:\n",
-            tables.study(results),
+            part_tables.study(results),
             "The same lifters tested under the systematic family of depth errors, mm:\n",
-            tables.study(results, STUDY_UNSEEN),
+            part_tables.study(results, STUDY_UNSEEN),
         ),
         section(
             "How many views of a motion",
             "The fastest architecture, trained on CMU, one seed, the same number of steps; P1 in "
             "mm.\n",
-            bullets(wording.views(results)),
+            bullets(part_wording.views(results)),
             pictures.get("views.png", ""),
-            tables.view_errors(results),
+            part_tables.view_errors(results),
         ),
         section(
             "What depth gives away",
             "Correlation of the measured with the true depth of all joints, and of depths about "
             "the root (at most a metre from it, the root itself left out). Near 1 the input would "
             "hold the answer; 0.95 is where a reader of the paper would have rejected it.\n",
-            tables.data(summaries),
+            part_tables.data(summaries),
         ),
         section(
             "Real footage",

@@ -1,4 +1,4 @@
-"""Sentences of the report that depend on what was found: every sign and verdict is made of numbers.
+"""Sentences on the core that depend on what was found: every sign and verdict is made of numbers.
 
 In: `Results`. Out: sentences; none about what was not run.
 """
@@ -7,62 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conditions import DEFAULT, STUDY, STUDY_UNSEEN, SYSTEMATIC, VIEWS
+from formats import CONTROLS, KINDS, NAMES, PAPER, signed
 from gains import Change, difference
-from grids import FASTEST, TESTS, UNSPOILT
+from grids import TESTS
 from measure import LESS_OFFSET, N_BINS
+from phrases import AIMS, against, aimed, verdict, with_interval
 from results import ID, OOD, Cell, Results, averaged, core_cell
-from tables import (
-    CONTROLS,
-    FIRST_STUDY,
-    KINDS,
-    NAMES,
-    PAPER,
-    column_name,
-    noise_change,
-    signed,
-    stratum,
-    stratum_error,
-    study_cell,
-    variant_cell,
-    view_cell,
-)
+from tables import stratum, stratum_error
 
 WORST_TRANSFER = 25.0
 """At most so much worse, per cent, with casp learned from the other data set."""
-AIMS = {"matched": (15.0, 15.0), "unseen": (8.0, 12.0)}
-"""Least gains in P1 and P2, per cent, that were aimed at before anything was trained."""
-LEAST_ERRORS = {("casp", "p1"): 46.0, ("casp", "p2"): 36.0, ("xy", "p1"): 62.0}
-"""Millimetres on CMU under the first study's errors, of several frames; aimed at likewise."""
-
-
-def with_interval(found: Change, unit: str = "%") -> str:
-    """`−12.3 % (−15.0 … −9.9; seeds −13.0 … −11.8)`"""
-    low, high = found.interval
-    said = f"{signed(low)} … {signed(high)}"
-    if len(found.by_seed) > 1:
-        said += f"; seeds {signed(min(found.by_seed))} … {signed(max(found.by_seed))}"
-    return f"{signed(found.value)} {unit} ({said})"
-
-
-def verdict(found: Change) -> str:
-    """Of a change of the error."""
-    if not found.sure:
-        return "no sure change"
-    return "a gain" if found.value < 0 else "a loss"
-
-
-def against(found: Change, paper: float) -> str:
-    """Whether a change agrees with the paper's number."""
-    low, high = found.interval
-    if low <= paper <= high:
-        return "agrees with it: the paper's number lies within the interval"
-    if not found.sure:
-        return "does not show it: the interval holds 0 and not the paper's number"
-    if (found.value < 0) != (paper < 0):
-        return "contradicts it: the sign is the other one"
-    larger = abs(found.value) > abs(paper)
-    return f"agrees in sign and is {'larger' if larger else 'smaller'}"
 
 
 def headline(results: Results) -> Iterator[str]:
@@ -125,16 +79,7 @@ def _aims(results: Results) -> Iterator[str]:
     p1, p2 = (results.mean_gain(ID, "casp", "xy", key) for key in ("p1", "p2"))
     if p1 and p2:
         what = "casp against xy in distribution (stated for the first study's errors, see there)"
-        yield _aimed(what, p1, p2, AIMS["matched"])
-
-
-def _aimed(what: str, p1: Change, p2: Change, aims: tuple[float, float]) -> str:
-    met = [-found.value >= aim for found, aim in zip((p1, p2), aims, strict=True)]
-    said = {True: "met", False: "missed"}
-    return (
-        f"Aim for {what}: at least {aims[0]:.0f} % in P1 ({said[met[0]]}, {with_interval(p1)}) and "
-        f"{aims[1]:.0f} % in P2 ({said[met[1]]}, {with_interval(p2)})."
-    )
+        yield aimed(what, p1, p2, AIMS["matched"])
 
 
 def transfer(results: Results) -> Iterator[str]:
@@ -255,92 +200,3 @@ def _novel(novel: Change, more: Change) -> str:
         f"{with_interval(more, 'points')}: {said} ({signed(PAPER['novel'])} % beside "
         f"{signed(PAPER['OOD'])} %)."
     )
-
-
-def oracle(results: Results) -> Iterator[str]:
-    """Three depth bins of the true depth."""
-    changes = []
-    for column in OOD:
-        cell, xy = variant_cell("ordinal, true depth", column), core_cell(FASTEST, column, "xy")
-        changes.append(results.change(cell, xy))
-    found = averaged(changes)
-    if found is not None:
-        yield (
-            "An oracle that says of each joint whether it is nearer than the root, level with it "
-            f"or farther changes P1 across data sets by {with_interval(found)}; the paper reports "
-            f"about {signed(PAPER['ordinal'])} %; ours {against(found, PAPER['ordinal'])}."
-        )
-
-
-def noise(results: Results) -> Iterator[str]:
-    """A family of errors that training has not seen."""
-    for label, said in {
-        DEFAULT: "of which the default holds half and training's spoiling of depth some",
-        UNSPOILT: "of which the default holds half, and training spoilt nothing more",
-    }.items():
-        p1, p2 = (
-            noise_change(results, label, DEFAULT, SYSTEMATIC, ID[0], key) for key in ("p1", "p2")
-        )
-        if p1 and p2:
-            yield _aimed(f"the systematic family, {said}", p1, p2, AIMS["unseen"])
-    seen, seen_2 = (
-        noise_change(results, SYSTEMATIC, SYSTEMATIC, SYSTEMATIC, ID[0], key)
-        for key in ("p1", "p2")
-    )
-    if seen and seen_2:
-        yield (
-            f"Trained with that family: {with_interval(seen)} in P1, {with_interval(seen_2)} in P2."
-        )
-
-
-def study(results: Results) -> Iterator[str]:
-    """Casp's gain under the first study's errors, beside its gain."""
-    for key, i in (("p1", 0), ("p2", 1)):
-        found = results.change(*(study_cell(name, ID[0]) for name in ("casp", "xy")), key)
-        if found is None:
-            continue
-        casp, xy = (FIRST_STUDY[name][0][i] for name in ("casp", "xy"))
-        yield (
-            f"Casp changes {key.upper()} on CMU by {with_interval(found)} against xy; in the first "
-            f"study by {signed(100 * (casp / xy - 1))} %."
-        )
-    yield from _study_gains(results)
-    for (variant, key), aim in LEAST_ERRORS.items():
-        error = results.error(study_cell(f"{variant}, 9 frames", ID[0]), key)
-        if error is not None:
-            met = "met" if error.mean <= aim else "missed"
-            yield (
-                f"Aim for {variant} of 9 frames on CMU: {key.upper()} at most {aim:.0f} mm ({met}, "
-                f"{error.mean:.1f} mm)."
-            )
-
-
-def _study_gains(results: Results) -> Iterator[str]:
-    """The gains that were aimed at, of one frame and of several, with errors seen and unseen."""
-    unseen = ", under the systematic family, which the simulation does not have"
-    for under, spoiling, said, aims in (
-        (STUDY, "", "", AIMS["matched"]),
-        (STUDY_UNSEEN, "", f"{unseen} but training's spoiling of depth resembles", AIMS["unseen"]),
-        (STUDY_UNSEEN, f", {UNSPOILT}", f"{unseen}, learned from unspoilt depth", AIMS["unseen"]),
-    ):
-        for frames, how in (("one frame", ""), ("9 frames", ", 9 frames")):
-            ours, xy = (f"casp{how}{spoiling}", f"xy{how}")
-            pair = [study_cell(name, ID[0], under) for name in (ours, xy)]
-            p1, p2 = (results.change(*pair, key) for key in ("p1", "p2"))
-            if p1 and p2:
-                yield _aimed(f"casp against xy on CMU, {frames}{said}", p1, p2, aims)
-
-
-def views(results: Results) -> Iterator[str]:
-    """Whether more views still help."""
-    before, last = VIEWS[-2:]
-    found = [
-        (column, results.change(*(view_cell(n, column, "casp") for n in (last, before))))
-        for column in (ID[0], OOD[0])
-    ]
-    changes = [f"{with_interval(one)}, {column_name(column)}" for column, one in found if one]
-    if changes:
-        yield (
-            f"{last} views instead of {before} change P1 of casp by {'; '.join(changes)}. Each "
-            "view is another stretch of its motion, so that the curve is of both."
-        )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import grids
 import numpy as np
+import part_wording
+import phrases
 import pytest
 import report
 import run
@@ -28,8 +30,9 @@ from conditions import (
 )
 from gains import Change
 from measure import About, Measure
+from part_tables import noise, study, variants
 from results import ID, OOD, Cell, Results, cell_of
-from tables import noise, strata, study, variants
+from tables import strata
 
 CLAIMS = Path(run.__file__).parent
 N_MOTIONS, N_PEOPLE = 30, 5
@@ -224,7 +227,7 @@ def test_the_first_studys_numbers_stand_beside_ours(helpful: Results) -> None:
     assert casp[2:4] == [56.8, 45.0]
     assert casp[0] / xy[0] == pytest.approx(HELPS["ID casp"], abs=0.02)
     assert rows[6].startswith("| casp, true depth |")
-    said = list(wording.study(helpful))
+    said = list(part_wording.study(helpful))
     assert "in the first study by −25.6 %" in said[0]
     assert "P2" in said[1]
     assert [float(cell) for cell in rows[8].split("|")[4:6]] == [50.6, 39.8]  # casp of 9 frames
@@ -232,7 +235,7 @@ def test_the_first_studys_numbers_stand_beside_ours(helpful: Results) -> None:
 
 
 def test_the_first_studys_aims_are_judged_under_its_errors(helpful: Results) -> None:
-    seen, seen_9, unseen, unseen_9, unspoilt, unspoilt_9 = list(wording.study(helpful))[2:8]
+    seen, seen_9, unseen, unseen_9, unspoilt, unspoilt_9 = list(part_wording.study(helpful))[2:8]
     assert seen.startswith(
         "Aim for casp against xy on CMU, one frame: at least 15 % in P1 (met, −16."
     )
@@ -247,11 +250,14 @@ def test_the_first_studys_aims_are_judged_under_its_errors(helpful: Results) -> 
     assert [float(cell) for cell in casp.split("|")[4:6]] == [70.0, 47.7]
     without = {c: runs for c, runs in helpful.runs.items() if c.tested_under != STUDY_UNSEEN}
     assert not study(Results(without), STUDY_UNSEEN)
-    assert len(list(wording.study(Results(without)))) == len(list(wording.study(helpful))) - 4
+    assert (
+        len(list(part_wording.study(Results(without))))
+        == len(list(part_wording.study(helpful))) - 4
+    )
 
 
 def test_it_says_what_the_last_doubling_of_views_did(helpful: Results) -> None:
-    (said,) = wording.views(helpful)
+    (said,) = part_wording.views(helpful)
     assert said.startswith("16 views instead of 8 change P1 of casp by ")
     assert "CMU → UI-PRMD. Each view is another stretch of its motion" in said
 
@@ -312,7 +318,7 @@ def _interval(low: float, high: float) -> Change:
     ],
 )
 def test_verdicts_on_the_papers_number(found: Change, said: str) -> None:
-    assert wording.against(found, -10.1).startswith(said)
+    assert phrases.against(found, -10.1).startswith(said)
 
 
 def test_a_cell_is_known_by_its_conditions() -> None:
