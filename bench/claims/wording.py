@@ -177,8 +177,8 @@ def strata(results: Results) -> Iterator[str]:
             yield (
                 f"{name.capitalize()}, free joints change by {with_interval(free)} (xy: "
                 f"{free_mm:.0f} mm), hidden ones by {with_interval(hidden)} (xy: {hidden_mm:.0f} "
-                "mm). They are other joints: those that hide others are limbs, those that are "
-                "hidden often the trunk's."
+                "mm). They are other joints, as xy's errors show: the two changes cannot be held "
+                "against each other."
             )
     for name, columns in KINDS.items():
         novel = stratum(results, columns, "pose novelty", N_BINS - 1, "p1")
