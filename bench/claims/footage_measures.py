@@ -6,10 +6,14 @@ In:  one person's poses (T, J, 3) m about the root, NaN where unknown, at times 
 Out: a `Steadiness`. A true body has bones of one length, as long on the left as on the right; how
      much it accelerates is its own, so a jitter says something only beside another one of the same
      clip.
+
+All that was measured of some clips by some lifters is a `Found`, which is kept as JSON.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +28,9 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 SURE = 0.3
 """Joints below this confidence are not where a detector says."""
+
+BEFORE = "none"
+"""The smoothing that is none."""
 
 _LONGEST_STEP = 1.5
 """Frames farther apart than this many usual steps have no acceleration between them."""
@@ -45,6 +52,38 @@ class Steadiness(NamedTuple):
     """The same by the person's height in the picture."""
     jitter_m_s2: float
     """Mean acceleration of all joints about the root."""
+
+
+class Row(NamedTuple):
+    """One person of one clip by one lifter."""
+
+    lifter: str
+    clip: str
+    person: int
+    smoothing: str
+    steadiness: Steadiness
+
+
+class MeasuredLifter(NamedTuple):
+    """What must be known of a lifter to compare it with another one."""
+
+    name: str
+    network: str
+    """Architecture and frames: between different ones depth is not the only difference."""
+    looks_at_depth: bool
+
+
+class Found(NamedTuple):
+    """Everything that the page is made of."""
+
+    command: str
+    lifters: list[MeasuredLifter]
+    clips: dict[str, str]
+    """SHA-256 of each clip by its name: it says whose clip that is."""
+    rows: list[Row]
+
+
+# ------------------------------------------------------------------------------ measured
 
 
 def measure(
@@ -120,3 +159,53 @@ def accelerations(pose_3d: FloatArray, time_s: FloatArray) -> FloatArray:
 
 def _known(pose_3d: FloatArray) -> FloatArray:
     return pose_3d[np.isfinite(pose_3d).all(axis=(1, 2))]
+
+
+# ------------------------------------------------------------------------------ kept
+
+
+def to_json(found: Found) -> str:
+    """Null where there is no number."""
+    plain = {
+        "command": found.command,
+        "lifters": [lifter._asdict() for lifter in found.lifters],
+        "clips": found.clips,
+        "rows": [_fields(row) for row in found.rows],
+    }
+    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Found:
+    """The same again."""
+    kept = json.loads(text)
+    lifters = [MeasuredLifter(**lifter) for lifter in kept["lifters"]]
+    return Found(kept["command"], lifters, kept["clips"], [_row(row) for row in kept["rows"]])
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    whose = row._asdict()
+    numbers = whose.pop("steadiness")._asdict()
+    return whose | {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in numbers.items()
+    }
+
+
+def _row(kept: dict[str, Any]) -> Row:
+    numbers = {name: math.nan if kept[name] is None else kept[name] for name in Steadiness._fields}
+    whose = [kept[name] for name in Row._fields if name != "steadiness"]
+    return Row(*whose, Steadiness(**numbers))
+
+
+def of_people(found: Found, field: str, smoothing: str = BEFORE) -> dict[str, FloatArray]:
+    """By lifter: one number of each person (P,) of whom every lifter has one; empty if of none."""
+    numbers = {
+        (row.lifter, row.clip, row.person): getattr(row.steadiness, field)
+        for row in found.rows
+        if row.smoothing == smoothing
+    }
+    people = dict.fromkeys((row.clip, row.person) for row in found.rows)
+    names = [lifter.name for lifter in found.lifters]
+    table = np.array([[numbers.get((name, *one), np.nan) for one in people] for name in names])
+    is_known = np.isfinite(table).all(axis=0)
+    return dict(zip(names, table[:, is_known], strict=True)) if is_known.any() else {}

@@ -5,7 +5,8 @@
 
 In:  a folder of videos, a folder with the three ONNX networks of `NETWORKS`, and lifters by name
      (of the zoo, or runs below --root).
-Out: a table on stdout; `real_footage.md` with it and a picture for each clip and lifter.
+Out: a table on stdout; `real_footage.md` with it and a picture for each clip and lifter; all
+     numbers in `real_footage.json`, for other pages; the clips' licence.
 
 Nobody knows where these people's joints were: what is measured (`footage_measures.py`) is whether
 bones keep their length, left equals right, the poses fall onto the picture, and how much they
@@ -25,8 +26,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from footage_measures import measure
-from footage_page import Row, page, table
+from footage_credits import LICENCE, has_known
+from footage_credits import NETWORKS as CREDITED
+from footage_measures import BEFORE, Found, MeasuredLifter, Row, measure, to_json
+from footage_page import KEPT, PAGE, command, page, table
 
 from auglift.detection.clip import detect_clip
 from auglift.detection.detector import Detector
@@ -41,19 +44,17 @@ from auglift.lifting.tracks import TrackToLift, lift_tracks
 from auglift.outputs.contact_sheet import Tile, contact_sheet
 from auglift.outputs.overlay import draw_overlay
 from auglift.storage.atomic import replacing, write_text
+from auglift.storage.fetch import file_sha256
 from auglift.storage.pictures import write_picture
 from auglift.storage.sources import open_source
 from auglift.storage.video import read_video
 from auglift.storage.workspace import Workspace
 
-NETWORKS = (
-    "rtmdet_nano_person_raw.onnx",
-    "pose_coco17_simcc_256x192.onnx",
-    "depth_dav2_contract.onnx",
-)
+NETWORKS = tuple(CREDITED)
 PERSON_WH = (320, 320)
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "claims"
 
-SMOOTHING = ("none", "butterworth")
+SMOOTHING = (BEFORE, "butterworth")
 MAX_GAP_S = 0.5
 SHORTEST_S = 1.0
 """Who is seen for less is not measured."""
@@ -204,8 +205,26 @@ def draw(path: Path, clip: SeenClip, opened: OpenedLifter, poses: Sequence[np.nd
     write_picture(path, contact_sheet(tiles, columns=2, tile_height_px=420), jpeg_quality=85)
 
 
-def main() -> None:
-    """Print the table; write it and the pictures."""
+# ------------------------------------------------------------------------------ written
+
+
+def facts(opened: OpenedLifter) -> MeasuredLifter:
+    """What the page says of a lifter."""
+    spec, frames = opened.lifter.spec, opened.lifter.model.receptive_field
+    seen = "1 frame" if frames == 1 else f"{frames} frames"
+    return MeasuredLifter(opened.name, f"{spec.arch}, {seen}", spec.uses_depth)
+
+
+def write_page(folder: Path, found: Found, pictures: Sequence[str]) -> None:
+    """The page, its numbers, and the licence of the clips whose pictures lie beside it."""
+    if has_known(found.clips):
+        write_text(folder / LICENCE, (DOCS / LICENCE).read_text(encoding="utf-8"))
+    write_text(folder / KEPT, to_json(found))
+    write_text(folder / PAGE, page(found, pictures))
+
+
+def options() -> argparse.Namespace:
+    """What was typed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -215,24 +234,31 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path(), help="workspace of runs")
     parser.add_argument("--work", type=Path, default=Path("work_dirs/real_footage"))
     parser.add_argument("-o", "--output", type=Path, help="folder of the table and the pictures")
-    options = parser.parse_args()
-    clips = [
-        see(path, options.weights, options.work) for path in sorted(options.clips.glob("*.mp4"))
-    ]
-    found: list[Row] = []
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the table; write the page, its numbers and the pictures."""
+    typed = options()
+    clips = [see(path, typed.weights, typed.work) for path in sorted(typed.clips.glob("*.mp4"))]
+    lifters: list[MeasuredLifter] = []
+    measured: list[Row] = []
     pictures: list[str] = []
-    for name in options.lifter:
-        opened = open_lifter(Workspace(options.root), name, has_depth=True)
+    for name in typed.lifter:
+        opened = open_lifter(Workspace(typed.root), name, has_depth=True)
+        lifters.append(facts(opened))
         for clip in clips:
             poses = lift(clip, opened)
-            found += rows(clip, opened, poses)
-            if options.output is not None:
+            measured += rows(clip, opened, poses)
+            if typed.output is not None:
                 file = f"{clip.path.stem}_{opened.name.replace('/', '_')}.jpg"
-                draw(options.output / file, clip, opened, poses)
+                draw(typed.output / file, clip, opened, poses)
                 pictures.append(file)
-    print(table(found), end="")
-    if options.output is not None:
-        write_text(options.output / "real_footage.md", page(found, sorted(pictures)))
+    print(table(measured), end="")
+    if typed.output is not None:
+        again = command(typed.lifter, of_runs=typed.root != Path())
+        hashes = {clip.path.stem: file_sha256(clip.path) for clip in clips}
+        write_page(typed.output, Found(again, lifters, hashes, measured), sorted(pictures))
 
 
 if __name__ == "__main__":

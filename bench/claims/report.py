@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import footage_words
 import part_tables
 import part_wording
 import tables
@@ -78,7 +79,7 @@ def compose(
     results: Results,
     summaries: Iterable[Mapping[str, Any]],
     drawn: list[str],
-    with_footage: bool = False,
+    footage: Iterable[str] = (),
 ) -> str:
     """The whole text."""
     pictures = {name: f"![{name.removesuffix('.png')}](figures/{name})\n" for name in drawn}
@@ -211,7 +212,7 @@ def compose(
         ),
         section(
             "Real footage",
-            bullets([f"Three clips through real networks: [{FOOTAGE}]({FOOTAGE})"] * with_footage),
+            bullets(footage),
         ),
     ]
     return "\n".join([OPENING, *filter(None, sections)])
@@ -242,9 +243,16 @@ def write_report(root: Path, docs: Path) -> Path:
     paths = sorted((root / "data").glob("*.json"))
     summaries = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     drawn = figures.draw_all(docs / "figures", results)
-    with_footage = (docs / FOOTAGE).is_file()
-    write_text(docs / NAME, compose(results, summaries, drawn, with_footage))
+    write_text(docs / NAME, compose(results, summaries, drawn, on_footage(docs)))
     return docs / NAME
+
+
+def on_footage(docs: Path) -> list[str]:
+    """Where real footage is shown, and what it shows; nothing where it was not looked at."""
+    if not (docs / FOOTAGE).is_file():
+        return []
+    said = footage_words.summary((docs / FOOTAGE).with_suffix(".json"))
+    return [f"Three clips through real networks: [{FOOTAGE}]({FOOTAGE})", *said]
 
 
 def main() -> None:

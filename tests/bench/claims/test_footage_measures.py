@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,3 +118,36 @@ def test_a_gap_is_no_jump(measures: ModuleType, standing: np.ndarray) -> None:
     np.testing.assert_allclose(pull[np.isfinite(pull)], 0.0, atol=1e-9)
     poses[10] = np.nan
     assert np.isnan(measures.accelerations(poses, times_s)).all(axis=1).sum() == 5
+
+
+def made_found(measures: ModuleType, bones: dict[str, list[float]]) -> Any:
+    """Each lifter's bones of people 0, 1, …, before smoothing."""
+    rows = [
+        measures.Row(
+            name, "walk", i, measures.BEFORE, measures.Steadiness(b, "neck", 1.0, 2, 3, 4, 5)
+        )
+        for name, numbers in bones.items()
+        for i, b in enumerate(numbers)
+    ]
+    lifters = [measures.MeasuredLifter(name, "tcn, 9 frames", name == "b") for name in bones]
+    return measures.Found("python … CLIPS", lifters, {"walk": "0" * 64}, rows)
+
+
+def test_what_was_found_is_kept_with_numbers_that_are_none(measures: ModuleType) -> None:
+    found = made_found(measures, {"a": [1 / 3, np.nan], "b": [2.0, 3.0]})
+    text = measures.to_json(found)
+    assert "NaN" not in text
+    same = measures.from_json(text)
+    assert repr(same) == repr(found)  # NaN is not equal to itself
+    assert same.lifters == found.lifters
+    assert same.rows[0] == found.rows[0]
+
+
+def test_only_people_of_whom_all_lifters_have_a_number_are_compared(measures: ModuleType) -> None:
+    found = made_found(measures, {"a": [1.0, np.nan, 3.0], "b": [4.0, 5.0, 6.0, 7.0]})
+    numbers = measures.of_people(found, "bones_percent")
+    assert {name: some.tolist() for name, some in numbers.items()} == {
+        "a": [1.0, 3.0],
+        "b": [4.0, 6.0],
+    }
+    assert measures.of_people(found, "bones_percent", "butterworth") == {}
