@@ -91,8 +91,8 @@ class TrainConfig(Recipe, StageConfig):
     """A run or a .safetensors file of the same architecture whose weights are the beginning."""
 
     val_subjects: tuple[str, ...] = setting(())
-    """Training subjects to validate on, or patterns such as S1-*; default: the last one, where
-    there are several."""
+    """Training subjects to validate on, or patterns such as S1-*; default: the last person of each
+    dataset, with all bodies (S1-1 and S1-2 are one), where there are several."""
 
     val_split: Literal["train", "val", "test"] = setting("train")
     """Split to validate on; with `test`, the test set chooses the weights, and the run says so."""

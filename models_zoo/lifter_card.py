@@ -1,26 +1,25 @@
-"""The card and the recipe of an embedded lifter, from what its run and its tables say.
+"""The card of an embedded lifter, from what its run and its tables say.
 
 In:  a `FinishedRun`, its weights as they will be shipped, and what `auglift evaluate` found.
-Out: plain values for `models_zoo/<name>.yaml`, and the text of `models_zoo/recipes/<name>.yaml`.
+Out: plain values for `models_zoo/<name>.yaml`.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from held_out import check_held_out, motion_of
+from retraining import retrain_command, yaml_text
+
 from auglift.config import load_config
-from auglift.errors import DataError, UsageError
+from auglift.errors import UsageError
 from auglift.lifting.models.interface import LifterModel
 from auglift.lifting.on_tables import trained_on
 from auglift.lifting.spec import LifterSpec
-from auglift.simulate import SimulateConfig
-from auglift.storage.provenance import lasting_settings
 from auglift.storage.run_folder import RunFolder
 from auglift.storage.table_metadata import TableMetadata
 from auglift.storage.tables import table_info
@@ -90,6 +89,7 @@ def read_run(
     """Everything that is known of a run; an error if it cannot be shipped."""
     config = load_config(TrainConfig, files=[folder.config], environment={})
     _check(config, spec, folder)
+    check_held_out(config, spec, workspace, folder.path)
     tables = {
         name: table_info(workspace.xycd(name, "train"), "xycd").metadata
         for name in trained_on(spec)
@@ -115,69 +115,13 @@ def _check(config: TrainConfig, spec: LifterSpec, folder: RunFolder) -> None:
 
 def source_of(dataset: str) -> Source:
     """Licence and credit of a data set."""
-    source = SOURCES.get(_motion_of(dataset))
+    source = SOURCES.get(motion_of(dataset))
     if source is None:
         raise UsageError(
             f"nobody has said under which licence the motion of '{dataset}' is",
             hint=f"add it to SOURCES in models_zoo/lifter_card.py; known: {', '.join(SOURCES)}",
         )
     return source
-
-
-def _motion_of(dataset: str) -> str:
-    """cmu-wide → cmu"""
-    return re.split("[-_]", dataset)[0]
-
-
-# ----------------------------------------------------------------- how to make it again
-
-
-def recipe_text(name: str, run: FinishedRun) -> str:
-    """All settings of the run as a recipe: those that are defaults today may not be tomorrow."""
-    about = f"# {name}: what `auglift train` was told. Written by models_zoo/make_lifter.py.\n"
-    return about + _yaml(lasting_settings(run.config))
-
-
-def retrain_command(name: str, run: FinishedRun) -> str:
-    """One line for a shell: simulate every table, train, and make the lifter."""
-    made = [simulate_command(dataset, metadata) for dataset, metadata in run.tables.items()]
-    again = f"python models_zoo/make_lifter.py {shlex.quote(run.folder.name)} --name {name}"
-    train = f"auglift train --recipe {name} --set name={shlex.quote(run.folder.name)}"
-    return " && ".join([*made, train, again])
-
-
-def simulate_command(dataset: str, metadata: TableMetadata) -> str:
-    """The command that made a table; the motion files by name, without their places."""
-    if not metadata.extra.get("simulated"):
-        raise DataError(f"the table of {dataset} was not made by auglift simulate")
-    defaults = lasting_settings(SimulateConfig())
-    changed = _differences(metadata.config, defaults)
-    changed.pop("dataset", None)
-    sets = [f"{key}={json.dumps(value)}" for key, value in _dotted(changed).items()]
-    words = ["auglift", "simulate", "--dataset", dataset]
-    for motion in metadata.extra.get("motion", ()):
-        words += ["--motion", motion]
-    return shlex.join([*words, *(word for text in sets for word in ("--set", text))])
-
-
-def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """What `now` has and `before` has not, section by section."""
-    changed: dict[str, Any] = {}
-    for key, value in now.items():
-        old = before.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            value, old = _differences(value, old), {}
-        if value != old:
-            changed[key] = value
-    return changed
-
-
-def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        inner = _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
-        flat.update(inner if inner is not None else {f"{prefix}{key}": value})
-    return flat
 
 
 # ----------------------------------------------------------------- the card
@@ -221,7 +165,7 @@ def make_card(
                 {"dataset": dataset, "rows": rows, **source_of(dataset)._asdict()}
                 for dataset, rows in spec.data["tables"]
             ],
-            "retrain": retrain_command(name, run),
+            "retrain": retrain_command(name, run.folder.name, run.tables),
             "limits": LIMITS + (DEPTH_LIMITS if spec.uses_depth else ""),
         },
         "recipe": f"models_zoo/recipes/{name}.yaml",
@@ -232,7 +176,7 @@ def make_card(
 
 def card_text(card: Mapping[str, Any]) -> str:
     """The card as it is written."""
-    return _yaml(card)
+    return yaml_text(card)
 
 
 def evaluate_command(name: str, datasets: list[str]) -> str:
@@ -242,10 +186,10 @@ def evaluate_command(name: str, datasets: list[str]) -> str:
 
 
 def _score_text(name: str, scores: list[Score], learned: tuple[str, ...]) -> str:
-    known = {_motion_of(dataset) for dataset in learned}
+    known = {motion_of(dataset) for dataset in learned}
     lines = [
         f"P1 {one.p1_mm:.1f}, P2 {one.p2_mm:.1f} mm on {one.dataset}'s test subjects"
-        + ("" if _motion_of(one.dataset) in known else ", whose motion it has not learned from")
+        + ("" if motion_of(one.dataset) in known else ", whose motion it has not learned from")
         + f"; {one.poses:,} poses"
         for one in scores
     ]
@@ -260,12 +204,4 @@ def _loss_text(scores: list[Score]) -> str:
     return (
         "Matrices are float16 in the file and float32 in computation, which changes P1 by little: "
         f"{changes}."
-    )
-
-
-def _yaml(tree: Mapping[str, Any]) -> str:
-    import yaml
-
-    return yaml.safe_dump(
-        dict(tree), sort_keys=False, allow_unicode=True, width=98, default_flow_style=None
     )

@@ -1,10 +1,12 @@
-"""Make an embedded lifter of a finished run: its weights, its card, its recipe.
+"""Make an embedded lifter of a finished run: its weights, its card, its recipes.
 
     python models_zoo/make_lifter.py cmu_tcn-27_casp_s0 --name lift-small-casp
 
 In:  a run below --root, with the `train` tables that it has learned from and the `test` tables of
      all data sets that it is to be scored on.
-Out: models_zoo/lifters/<name>.safetensors, models_zoo/<name>.yaml, models_zoo/recipes/<name>.yaml.
+Out: models_zoo/lifters/<name>.safetensors, models_zoo/<name>.yaml, models_zoo/recipes/<name>.yaml,
+     and for each `train` table models_zoo/recipes/data/<dataset>-<hash>.yaml, which lifters of the
+     same data share.
 
 Matrices become float16. What that costs is measured on every test table by `auglift evaluate`; if
 it is more than a tenth of a millimetre nothing is written. The same run gives the same bytes.
@@ -23,8 +25,8 @@ from lifter_card import (
     evaluate_command,
     make_card,
     read_run,
-    recipe_text,
 )
+from retraining import data_recipe, training_recipe, write_data_recipe
 
 from auglift.config import models_zoo_folder
 from auglift.errors import DataError, MissingDataError
@@ -41,7 +43,7 @@ MOST_LOSS_MM = 0.1
 def make_lifter(
     run_name: str, name: str, root: Path, zoo: Path, tests: tuple[str, ...] = ()
 ) -> list[Score]:
-    """Write the three files; what the lifter scores."""
+    """Write the files; what the lifter scores."""
     workspace = Workspace(root)
     folder = workspace.find_run(run_name).run
     assert folder.model is not None  # find_run returns runs with weights only
@@ -52,8 +54,10 @@ def make_lifter(
         save_lifter(weights, model, spec, half=True)
         scores = score(run, weights, workspace, tests)
         card = make_card(name, run, weights, file_sha256(weights), scores)
+        for table in run.tables.items():
+            write_data_recipe(zoo, data_recipe(*table))
         write_bytes(zoo / card["file"], weights.read_bytes())
-    write_text(zoo / "recipes" / f"{name}.yaml", recipe_text(name, run))
+    write_text(zoo / "recipes" / f"{name}.yaml", training_recipe(name, run.config))
     write_text(zoo / f"{name}.yaml", card_text(card))
     read_card(zoo / f"{name}.yaml")  # raises if the card is not one
     return scores

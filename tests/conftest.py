@@ -48,7 +48,7 @@ def write_xycd(tmp_path: Path) -> Callable[..., Path]:
     """Writes a made-up xycd table into the workspace at `tmp_path`; its root comes back.
 
     Every subject has two tracks of two actions; a pose swings about its rest, seen by a pinhole
-    camera, with a depth that is a centimetre off.
+    camera, with a depth that is a centimetre off. `config` is what its metadata says.
     """
 
     def write(
@@ -57,6 +57,7 @@ def write_xycd(tmp_path: Path) -> Callable[..., Path]:
         n_frames: int = 24,
         dataset: str = "h36m",
         fps: float = 25.0,
+        config: dict[str, Any] | None = None,
         **overrides: Any,
     ) -> Path:
         from auglift.storage.table_metadata import TableMetadata
@@ -68,8 +69,9 @@ def write_xycd(tmp_path: Path) -> Callable[..., Path]:
         columns = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
         columns |= overrides
         metadata = TableMetadata(
-            kind="xycd", skeleton="h36m_17", fps=fps, dataset=dataset, distortion="none"
-        )
+            kind="xycd", skeleton="h36m_17", fps=fps, dataset=dataset, distortion="none",
+            config=config or {},
+        )  # fmt: skip
         write_table(Workspace(tmp_path).xycd(dataset, split), metadata, columns)
         return tmp_path
 

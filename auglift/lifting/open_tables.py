@@ -28,6 +28,7 @@ from auglift.lifting.training_data import (
     validation_subjects,
 )
 from auglift.storage.schemas import KEYS, TEXT
+from auglift.storage.subjects import people_of
 from auglift.storage.tables import Table, read_table, table_info
 
 Files = Sequence[Path]
@@ -114,7 +115,8 @@ def _whole(
 ) -> WholeTables:
     check_skeletons(learned, validation or ())
     if validation is None:
-        chosen = validation_subjects([table.unique("subject") for table in learned], val_subjects)
+        people = [people_of(table.unique("subject"), table.metadata) for table in learned]
+        chosen = validation_subjects(people, val_subjects)
         masks = [part_for_validation(*pair) for pair in zip(learned, chosen, strict=True)]
         validation = [t.select(mask) for t, mask in zip(learned, masks, strict=True)]
         learned = [t.select(~mask) for t, mask in zip(learned, masks, strict=True)]
@@ -133,14 +135,7 @@ def _streamed(
     val_subjects: Sequence[str],
     block_rows: int,
 ) -> StreamedTables:
-    train = [outline(files) for files in learned]
-    if validation is None:
-        subjects = [{track.subject for track in table.tracks} for table in train]
-        chosen = validation_subjects(subjects, val_subjects)
-        parted = [_parted(*pair) for pair in zip(train, chosen, strict=True)]
-        train, val = [a for a, _ in parted], [b for _, b in parted]
-    else:
-        val = [outline(files) for files in validation]
+    train, val = outlines(learned, validation, val_subjects)
     check_skeletons(train, val)
     check_rows(
         sum(map(len, train)),
@@ -148,6 +143,22 @@ def _streamed(
         any(track.detected for table in val for track in table.tracks),
     )
     return StreamedTables(tuple(train), tuple(val), names, block_rows)
+
+
+def outlines(
+    learned: Sequence[Files], validation: Sequence[Files] | None, val_subjects: Sequence[str]
+) -> tuple[list[DiskTable], list[DiskTable]]:
+    """The tracks to learn from and those to validate on, table by table, as `open_tables` has it.
+
+    Neither poses nor detections are read.
+    """
+    train = [outline(files) for files in learned]
+    if validation is not None:
+        return train, [outline(files) for files in validation]
+    people = [people_of(table.subjects, table.metadata) for table in train]
+    chosen = validation_subjects(people, val_subjects)
+    parted = [_parted(*pair) for pair in zip(train, chosen, strict=True)]
+    return [a for a, _ in parted], [b for _, b in parted]
 
 
 def _parted(table: DiskTable, chosen: Sequence[str] | None) -> tuple[DiskTable, DiskTable]:

@@ -80,6 +80,11 @@ class DiskTable:
         """What the table says of itself."""
         return self.info.metadata
 
+    @property
+    def subjects(self) -> set[str]:
+        """Whose tracks these are."""
+        return {track.subject for track in self.tracks}
+
     def of(self, tracks: Iterable[DiskTrack]) -> DiskTable:
         """The same with some of the tracks."""
         return replace(self, tracks=tuple(tracks))

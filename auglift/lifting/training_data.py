@@ -28,6 +28,7 @@ from auglift.lifting.recipe import Recipe, Task
 from auglift.lifting.samples import Samples, table_samples
 from auglift.lifting.spec import DepthControl, LifterSpec
 from auglift.lifting.training_spec import RowsOfTable
+from auglift.storage.subjects import People
 from auglift.storage.tables import Table
 
 _MOST_NAMED = 20
@@ -205,14 +206,16 @@ def part_for_validation(table: Table, chosen: Sequence[str] | None) -> Mask:
 
 
 def validation_subjects(
-    tables: Sequence[Iterable[str]], wanted: Sequence[str]
+    tables: Sequence[People], wanted: Sequence[str]
 ) -> list[tuple[str, ...] | None]:
-    """Of each table's subjects those to validate on; None where it has but one, and none is wanted.
+    """Of each table's subjects those to validate on; None where nobody can be spared.
 
-    What is wanted are names, or patterns as of a shell: virtual people of one motion share theirs,
-    `CMU07-*`. Each must be in some table.
+    What is wanted are names, or patterns as of a shell: virtual subjects of one person share
+    theirs, `CMU07-*`. Each must be in some table. Without a wish it is the last person, with all
+    bodies: `CMU94-1` to `CMU94-20` do the same motions, and whoever learns from nineteen of them
+    is not tested by the twentieth. A table of one person has nobody to spare.
     """
-    there = [sorted(subjects) for subjects in tables]
+    there = [sorted(itertools.chain(*people.values())) for people in tables]
     everybody = [name for names in there for name in names]
     unknown = [one for one in wanted if not any(_is_meant(name, one) for name in everybody)]
     if unknown:
@@ -223,7 +226,7 @@ def validation_subjects(
             + (f" and {more} more" if more > 0 else ""),
         )
     if not wanted:
-        return [tuple(names[-1:]) if len(names) > 1 else None for names in there]
+        return [people[max(people)] if len(people) > 1 else None for people in tables]
     return [
         tuple(name for name in names if any(_is_meant(name, one) for one in wanted))
         for names in there

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from auglift.errors import DataError, unknown_name
 from auglift.geometry.camera import Camera
+from auglift.storage.subjects import virtual_subjects
 from auglift.studio.bodies import STUDIO, Body, draw_body
 from auglift.studio.cameras import draw_cameras, frames_on_stage
 from auglift.studio.motion_files import read_bvh_motion, read_mocap
@@ -134,7 +135,7 @@ def plan(programme: Programme) -> list[Performance]:
     performances = [
         Performance(clip, subject, mirrored, _shots(programme, clip))
         for clip in _clips(programme)
-        for subject in _virtual_subjects(clip.subject, programme.bodies)
+        for subject in virtual_subjects(clip.subject, programme.bodies)
         for mirrored in (False, True)[: 1 + programme.mirror]
     ]
     if programme.rows is not None:
@@ -220,12 +221,6 @@ def _read_motions(programme: Programme, path: Path) -> list[Motion]:
         motion = read_bvh_motion(path, unit_m=programme.bvh_unit_m, up=programme.bvh_up)
         return [replace(motion, name="motion", subject=path.stem, split="train")]
     raise DataError("not a motion file", where=path, hint="motions are read from .npz and .bvh")
-
-
-def _virtual_subjects(subject: str, bodies: int) -> list[str]:
-    if bodies == 1:
-        return [subject]
-    return [f"{subject}-{i + 1}" for i in range(bodies)]
 
 
 def _shots(programme: Programme, clip: Clip) -> tuple[Shot, ...]:

@@ -182,12 +182,19 @@ def test_a_sample_of_the_rows_is_enough_for_the_spec(write_xycd: Write, monkeypa
 
 @pytest.mark.parametrize(
     ("subjects", "wanted"),
-    [(("S1", "S5", "S6"), ()), (("S1", "S5", "S6"), ("S[15]",)), (("S1",), ())],
+    [
+        (("S1", "S5", "S6"), ()),
+        (("S1", "S5", "S6"), ("S[15]",)),
+        (("S1",), ()),
+        (("S1-1", "S1-2", "S5-1", "S5-2"), ()),
+        (("S1-1", "S1-2"), ()),
+    ],
 )
 def test_the_same_rows_are_validated_on(
     write_xycd: Write, subjects: tuple[str, ...], wanted: tuple[str, ...]
 ) -> None:
-    root = write_xycd(subjects=subjects, n_frames=40)
+    n_bodies = 2 if "S1-2" in subjects else 1
+    root = write_xycd(subjects=subjects, n_frames=40, config={"bodies": n_bodies})
     streamed, whole = (open_at(root, gb, val_subjects=wanted) for gb in (STREAMED, WHOLE))
     assert streamed.learned_rows == whole.learned_rows
     assert streamed.validation_rows == whole.validation_rows

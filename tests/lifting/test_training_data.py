@@ -59,6 +59,37 @@ def test_rows_are_named_by_their_tables(write_xycd: Write) -> None:
     assert tables.name_row(48 + 25) == "fit3d/S1/Walking/cam, person 0, frame 1"
 
 
+def subjects_of(tables: WholeTables) -> tuple[list[str], list[str]]:
+    """Those learned from, and those validated on."""
+    sides = (tables.learned, tables.validation)
+    learned, validated = (sorted({s for t in side for s in t.unique("subject")}) for side in sides)
+    return learned, validated
+
+
+def test_the_last_person_is_held_out_in_all_bodies(write_xycd: Write) -> None:
+    bodies = [f"{person}-{i}" for person in ("S1", "S5") for i in (1, 2, 10)]
+    root = write_xycd(subjects=tuple(bodies), config={"bodies": 10})
+    assert subjects_of(read(root)) == (["S1-1", "S1-10", "S1-2"], ["S5-1", "S5-10", "S5-2"])
+    learned, validated = subjects_of(read(root, val_subjects=("S5-10",)))  # a wish is a wish
+    assert validated == ["S5-10"]
+    assert "S5-1" in learned
+
+
+def test_one_person_with_several_bodies_cannot_be_held_out(write_xycd: Write) -> None:
+    root = write_xycd(subjects=("S1-1", "S1-2"), config={"bodies": 2})
+    tables = read(root)
+    assert (tables.learned_rows, tables.validation_rows) == (72, 24)  # the last of four tracks
+    assert subjects_of(tables) == (["S1-1", "S1-2"], ["S1-2"])
+    write_xycd(dataset="fit3d", subjects=("s03", "s04"))
+    both = read(root, "h36m", "fit3d")
+    assert subjects_of(both) == (["S1-1", "S1-2", "s03"], ["S1-2", "s04"])
+
+
+def test_real_people_with_numbers_are_held_out_one_by_one(write_xycd: Write) -> None:
+    root = write_xycd(subjects=("subject-1", "subject-2", "subject-3"))
+    assert subjects_of(read(root)) == (["subject-1", "subject-2"], ["subject-3"])
+
+
 def test_identity_changes_with_the_data_only(write_xycd: Write) -> None:
     root = write_xycd()
     before = read(root).identity()

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
-from auglift.config import load_config, recipe_path
+from auglift.config import load_config, models_zoo_folder, recipe_path
 from auglift.lifting.checkpoint import load_lifter
 from auglift.lifting.spec import VARIANTS
 from auglift.lifting.zoo_choice import Given, best_first
+from auglift.simulate import SimulateConfig
 from auglift.storage.cards import LIFTER, Card, load_cards
+from auglift.storage.provenance import lasting_settings
 from auglift.storage.zoo import find_file, model_path
 from auglift.train import TrainConfig
 
 LIFTERS = [card for card in load_cards().values() if card.kind == LIFTER]
 LARGEST_MB = 25.0
+DATA_RECIPES = sorted((models_zoo_folder() / "recipes" / "data").glob("*.yaml"))
 README = Path(__file__).parents[2] / "README.md"
 
 embedded = pytest.mark.parametrize("card", LIFTERS, ids=lambda card: card.id)
@@ -47,8 +54,26 @@ def test_its_past_is_told(card: Card) -> None:
     assert facts.training_data
     assert f"--checkpoint {card.id}" in card.score
     assert f"auglift train --recipe {card.id}" in facts.retrain
-    for data in facts.training_data:
-        assert f"auglift simulate --dataset {data.dataset}" in facts.retrain
+    *simulated, _, _ = (shlex.split(command) for command in facts.retrain.split(" && "))
+    for data, words in zip(facts.training_data, simulated, strict=True):
+        assert words[:3] == ["auglift", "simulate", "-c"]
+        file = models_zoo_folder().parent / words[3]
+        assert file in DATA_RECIPES
+        assert load_config(SimulateConfig, files=[file], environment={}).dataset == data.dataset
+
+
+@pytest.mark.parametrize("path", DATA_RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_of_data_is_what_its_name_says(path: Path) -> None:
+    """It can be read, holds what it held when it was named, and is some lifter's."""
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    digits = hashlib.sha256(text.encode()).hexdigest()[:12]
+    assert path.stem == f"{settings['dataset']}-{digits}"
+    now = lasting_settings(load_config(SimulateConfig, files=[path], environment={}))
+    assert {key: now[key] for key in settings if key != "noise"} | {
+        "noise": {key: now["noise"][key] for key in settings["noise"]}
+    } == settings
+    assert any(card.lifter is not None and path.name in card.lifter.retrain for card in LIFTERS)
 
 
 @embedded
