@@ -61,7 +61,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 TEMPORAL = "vit"
-"""What `lift-base` is: of what was tried, the least error for the time of a CPU."""
+"""What `lift-base` is."""
 NETWORKS = {
     **ARCHITECTURES,
     TEMPORAL: {
