@@ -10,13 +10,13 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from conditions import DEFAULT, NOISES, VIEWS
+from conditions import DEFAULT, VIEWS
 from formats import CONTROLS, KINDS, PAPER, column_name
 from gains import Change
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measure import N_BINS
-from part_tables import TRAINED_UNDER, noise_change, view_cell
+from part_tables import TRAINED_UNDER, noise_change, tested_under, view_cell
 from results import ID, OOD, Results
 from tables import stratum
 
@@ -122,16 +122,17 @@ def noise(results: Results) -> Figure | None:
     """Casp's change from xy by the errors of the test, for each kind of training."""
     if noise_change(results, DEFAULT, DEFAULT, DEFAULT, ID[0], "p1") is None:
         return None
+    tested = tested_under(results)
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.6), sharey=True)
     for axis, key in zip(axes, ("p1", "p2"), strict=True):
         for i, (label, under) in enumerate(TRAINED_UNDER.items()):
-            found = [noise_change(results, label, under, to, ID[0], key) for to in NOISES]
+            found = [noise_change(results, label, under, to, ID[0], key) for to in tested]
             color = plt.get_cmap("viridis")(i / len(TRAINED_UNDER))
-            places = np.arange(len(NOISES)) + (i - len(TRAINED_UNDER) // 2) * 0.11
+            places = np.arange(len(tested)) + (i - len(TRAINED_UNDER) // 2) * 0.11
             _bars(axis, places, found, color, f"trained: {label}", 0.1)
         axis.set(title=f"{key.upper()}, {column_name(ID[0])}", xlabel="tested under",
-                 xticks=range(len(NOISES)))  # fmt: skip
-        axis.set_xticklabels(NOISES, fontsize=8)
+                 xticks=range(len(tested)))  # fmt: skip
+        axis.set_xticklabels(tested, fontsize=8)
         axis.axhline(0.0, color="black", lw=0.8)
     axes[0].set_ylabel("change of casp against xy, %")
     axes[1].legend(fontsize=8, frameon=False, bbox_to_anchor=(1.0, 1.0))

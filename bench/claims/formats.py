@@ -18,7 +18,7 @@ NONE = "–"
 
 
 def percent(found: Change | None) -> str:
-    """`−12.3 (−15.0 … −9.9)`, bold where the interval leaves 0 out."""
+    """`−12.3 (−15.0 … −9.9)`, bold where the change is sure."""
     if found is None:
         return NONE
     low, high = found.interval

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from auglift.geometry.strata import Strata
 from auglift.lifting.lifter import Lifter
 from auglift.lifting.on_tables import columns_of, learned_poses, lift_table
 from auglift.storage.atomic import write_bytes
+from auglift.storage.subjects import person_of
 from auglift.storage.tables import table_info
 from auglift.storage.workspace import Workspace
 
@@ -42,7 +42,6 @@ FACTORS = {"p1": 1000.0, "p2": 1000.0, "pck": 1.0}
 LESS_OFFSET = " less offset"
 PROPERTIES = ("occlusion", "novelty", "detector-error")
 N_BINS = 5  # the paper's novel poses are the farthest fifth
-_BODY = re.compile(r"-\d+$")
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def motion_groups(truth: Benchmark) -> Groups:
 
 def _motion_of(take: str) -> str:
     dataset, subject, action = take.split("/", 2)
-    return f"{dataset}/{_BODY.sub('', subject)}/{action}"
+    return f"{dataset}/{person_of(subject)}/{action}"
 
 
 def _quantities(

@@ -89,16 +89,23 @@ TRAINED_UNDER = {**{name: name for name in NOISES}, UNSPOILT: DEFAULT}
 """By the label of a grid of the part `noise`, the condition that it learns from."""
 
 
+def tested_under(results: Results) -> list[str]:
+    """Conditions of the part `noise` that something was measured under."""
+    there = {cell.tested_under for cell in results.runs if cell.part == "noise"}
+    return [name for name in NOISES if name in there]
+
+
 def noise(results: Results) -> str:
     """Casp's change from xy by the errors of training and of the test."""
+    tested = tested_under(results)
     rows = [
         [f"{label}, {column_name(column)}, {key.upper()}"]
-        + [percent(noise_change(results, label, there, under, column, key)) for under in NOISES]
+        + [percent(noise_change(results, label, there, under, column, key)) for under in tested]
         for label, there in TRAINED_UNDER.items()
         for column in (ID[0], OOD[0])
         for key in ("p1", "p2")
     ]
-    return table(("trained under", *(f"tested: {name}" for name in NOISES)), rows)
+    return table(("trained under", *(f"tested: {name}" for name in tested)), rows)
 
 
 def noise_change(
@@ -114,6 +121,7 @@ def noise_change(
 
 def noise_errors(results: Results) -> str:
     """The errors behind `noise`, P1."""
+    tested = tested_under(results)
     rows = [
         [f"{label}, {variant}, {column_name(column)}"]
         + [
@@ -122,13 +130,13 @@ def noise_errors(results: Results) -> str:
                     Cell("noise", FASTEST, column, variant, "measured", label, there, under)
                 )
             )
-            for under in NOISES
+            for under in tested
         ]
         for label, there in TRAINED_UNDER.items()
         for column in (ID[0], OOD[0])
         for variant in VARIANTS
     ]
-    return table(("trained under", *(f"tested: {name}" for name in NOISES)), rows)
+    return table(("trained under", *(f"tested: {name}" for name in tested)), rows)
 
 
 def scales(results: Results) -> str:

@@ -35,7 +35,7 @@ OPENING = """\
 
 Made by `python bench/claims/report.py` of what `python bench/claims/run.py` measured (see
 [bench/claims](../bench/claims/README.md)); nothing here is written by hand that depends on a
-number.
+number, but for what is quoted of the paper, of the first study and of an earlier reading of it.
 
 **Depth is simulated here.** Real human motion (CMU, UI-PRMD) was filmed by virtual cameras; 2D
 joints, confidence and depth maps got the errors that such networks make, from noise models whose
@@ -154,8 +154,8 @@ def compose(
             "Errors: half, double, of another family",
             "The fastest architecture, trained on CMU, one seed. `half` and `double` scale all "
             "errors, `half-depth` and `double-depth` those of depth only. `systematic` flattens "
-            "relief more, and tilts it twice as much, as by default. `unspoilt` is trained under "
-            "the default errors without the random changes of depth that training adds.\n",
+            "relief twice as much as the default and tilts it twice as much. `unspoilt` is trained "
+            "under the default errors without the random changes of depth that training adds.\n",
             bullets(part_wording.noise(results)),
             pictures.get("noise.png", ""),
             "Change of casp against xy, %:\n",

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.error import FFmpegError
 
 from auglift.errors import BrokenFileError
 from auglift.storage.frames import BrokenFrame, Frame
 from auglift.storage.video import VideoReader, read_video
+from auglift.storage.video_decoding import opened
 
 N_FRAMES = 60
 
@@ -93,6 +95,17 @@ def test_the_end_does_not_depend_on_the_threads(
     assert ends[1][-1] is BrokenFrame
     assert 10 < len(ends[1]) <= N_FRAMES
     assert all(end == ends[1] for end in ends.values())
+
+
+def test_several_threads_hear_of_a_damaged_packet_itself(clips: Path, tmp_path: Path) -> None:
+    """A mark on the picture can come too late: another thread may have given it out."""
+    content = bytearray((clips / "clip.mkv").read_bytes())
+    n_good = int(0.97 * len(content))
+    content[n_good:] = bytes(len(content) - n_good)
+    damaged = tmp_path / "clip.mkv"
+    damaged.write_bytes(content)
+    with opened(damaged, threads=2) as (container, stream), pytest.raises(FFmpegError):
+        list(container.decode(stream))
 
 
 @pytest.fixture
