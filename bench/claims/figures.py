@@ -132,7 +132,7 @@ def noise(results: Results) -> Figure | None:
             _bars(axis, places, found, color, f"trained: {label}", 0.1)
         axis.set(title=f"{key.upper()}, {column_name(ID[0])}", xlabel="tested under",
                  xticks=range(len(tested)))  # fmt: skip
-        axis.set_xticklabels(tested, fontsize=8)
+        axis.set_xticklabels([name.replace("-", "-\n") for name in tested], fontsize=8)
         axis.axhline(0.0, color="black", lw=0.8)
     axes[0].set_ylabel("change of casp against xy, %")
     axes[1].legend(fontsize=8, frameon=False, bbox_to_anchor=(1.0, 1.0))
